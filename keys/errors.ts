@@ -1,0 +1,31 @@
+/** What kind of failure it is; stable, so that callers can tell failures apart without reading the text. */
+export type KeymgmtErrorCode =
+    /** The seal key isn't where it is said to be, or isn't a seal key. */
+    | "SEAL_KEY"
+    /** A sealed token doesn't open: other seal key, other binding, or damaged. */
+    | "SEALED_TOKEN"
+    /** The key may not be deleted. */
+    | "DELETION_NOT_ALLOWED"
+    /** The name in the KMS is taken by a key that isn't ours. */
+    | "NAME_TAKEN"
+    /** The KMS returned another public key than ours. */
+    | "PUBLIC_KEY_MISMATCH"
+    /** The KMS refused a request, or can't be reached. */
+    | "KMS"
+    /** No identity, or one that can't be used. */
+    | "IDENTITY";
+
+/**
+ * A failure that its reader can act on: the message says what happened, to which key, vault and version, why, and what to do.
+ * It holds no secret bytes.
+ */
+export class KeymgmtError extends Error {
+    constructor(
+        readonly code: KeymgmtErrorCode,
+        message: string,
+        options?: ErrorOptions,
+    ) {
+        super(message, options);
+        this.name = "KeymgmtError";
+    }
+}

@@ -1,0 +1,33 @@
+import { AzureAuthorityHosts } from "@azure/identity";
+
+/** The clouds, by Azure's names of them; `local` is the local Azure. */
+export const environments = [
+    "AzurePublicCloud",
+    "AzureUSGovernment",
+    "AzureChinaCloud",
+    "local",
+] as const;
+export type Environment = (typeof environments)[number];
+
+export interface Cloud {
+    authorityHost: string | undefined;
+    /**
+     * Real clouds prove where they are by well-known names. A local one has no such names: it is trusted by its own CA, and
+     * by being on loopback.
+     */
+    wellKnownHosts: boolean;
+}
+
+/** @param variables the process's environment variables; `AZURE_AUTHORITY_HOST` says where the local Azure is */
+export function cloudOf(environment: Environment, variables: NodeJS.ProcessEnv): Cloud {
+    switch (environment) {
+        case "AzurePublicCloud":
+            return { authorityHost: AzureAuthorityHosts.AzurePublicCloud, wellKnownHosts: true };
+        case "AzureUSGovernment":
+            return { authorityHost: AzureAuthorityHosts.AzureGovernment, wellKnownHosts: true };
+        case "AzureChinaCloud":
+            return { authorityHost: AzureAuthorityHosts.AzureChina, wellKnownHosts: true };
+        case "local":
+            return { authorityHost: variables.AZURE_AUTHORITY_HOST, wellKnownHosts: false };
+    }
+}

@@ -1,0 +1,66 @@
+import { KeymgmtError } from "../../keys/errors";
+import { OutcomeUnknownError, SoftDeletedError } from "../kms";
+import type { VaultAddress } from "./azureKeyVault";
+
+interface ServiceError {
+    statusCode?: number;
+    /** The service's, or the system's where nothing was reached. */
+    code?: string;
+    name?: string;
+    message?: string;
+    details?: { error?: { innerError?: { code?: string }; innererror?: { code?: string } } };
+}
+
+export function statusOf(error: unknown): number | undefined {
+    return (error as ServiceError).statusCode;
+}
+
+/** Errors that a caller handles, rather than a reader. */
+export function toSpecificError(error: unknown): Error | undefined {
+    if (error instanceof OutcomeUnknownError || error instanceof KeymgmtError) {
+        return error;
+    }
+    if (innerCodeOf(error) === "ObjectIsDeletedButRecoverable") {
+        return new SoftDeletedError(undefined, { cause: error });
+    }
+    return undefined;
+}
+
+/** Says what the vault was to do, what it answered and what its reader can do about it. */
+export function explain(error: unknown, what: string, vault: VaultAddress): KeymgmtError {
+    const { statusCode, code, name, message } = error as ServiceError;
+    const answer = [statusCode, code ?? name].filter(Boolean).join(" ");
+    const text = `Vault ${vault.name} (${vault.uri}) didn't ${what}: ${answer}: ${firstLines(message)}`;
+    return new KeymgmtError("KMS", `${text}${hint(error)}`, { cause: error });
+}
+
+function hint(error: unknown): string {
+    const { statusCode, code, name } = error as ServiceError;
+    const inner = innerCodeOf(error);
+    if (inner === "ForbiddenByPolicy" || inner === "ForbiddenByRbac") {
+        return " Give that identity the permission; a new one takes a few minutes to reach the vault, so if it was just given, run this again.";
+    }
+    if (inner === "ForbiddenByFirewall") {
+        return " Let this machine's address through the vault's firewall, or run this from a network that it lets in.";
+    }
+    if (statusCode === 429) {
+        return " The vault is over its limit of requests; run this again in a while.";
+    }
+    if (name === "AuthenticationRequiredError" || name === "CredentialUnavailableError") {
+        return " Check the tenant, the client id and the client secret of the identity; one that was just made takes a minute to be known everywhere, so run this again.";
+    }
+    if (["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT"].includes(code ?? "")) {
+        return " The vault can't be reached from here: is its name right, and is it there?";
+    }
+    return "";
+}
+
+function innerCodeOf(error: unknown): string | undefined {
+    const body = (error as ServiceError).details?.error;
+    return body?.innerError?.code ?? body?.innererror?.code;
+}
+
+/** Services append trace ids and blank lines. */
+function firstLines(message = ""): string {
+    return message.trim().split(/\r?\n/).slice(0, 3).join(" ");
+}

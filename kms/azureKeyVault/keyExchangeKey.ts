@@ -1,0 +1,42 @@
+import type { KeyClient, KeyVaultKey } from "@azure/keyvault-keys";
+import type { KeyExchangeKey } from "../../keys/byok";
+import { kekName } from "./names";
+import { publicKeyOf } from "./publicKey";
+
+// The service lets a key exchange key expire 48 hours after its creation; an import must not be under way then.
+const marginMilliseconds = 15 * 60_000;
+
+/**
+ * The vault's key exchange key; made where there's none that can be used, as a new version of the same key.
+ * Source: https://learn.microsoft.com/azure/key-vault/keys/byok-specification (RSA-HSM, in the target vault, operation `import` alone)
+ */
+export async function keyExchangeKey(client: KeyClient): Promise<KeyExchangeKey> {
+    const found = await latest(client);
+    const kek =
+        found && isUsable(found)
+            ? found
+            : await client.createKey(kekName, "RSA-HSM", { keySize: 4096, keyOps: ["import"] });
+    return { id: kek.id!, publicKey: publicKeyOf(kek) };
+}
+
+async function latest(client: KeyClient): Promise<KeyVaultKey | undefined> {
+    try {
+        return await client.getKey(kekName);
+    } catch (error) {
+        if ((error as { statusCode?: number }).statusCode === 404) {
+            return undefined;
+        }
+        throw error;
+    }
+}
+
+function isUsable({ keyType, keyOperations, properties }: KeyVaultKey): boolean {
+    const { enabled, expiresOn } = properties;
+    return (
+        keyType === "RSA-HSM" &&
+        keyOperations?.length === 1 &&
+        keyOperations[0] === "import" &&
+        enabled !== false &&
+        (!expiresOn || expiresOn.getTime() - marginMilliseconds > Date.now())
+    );
+}

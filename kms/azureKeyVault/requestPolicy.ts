@@ -1,0 +1,42 @@
+import type { PipelinePolicy, PipelineRequest } from "@azure/core-rest-pipeline";
+import { OutcomeUnknownError } from "../kms";
+
+/**
+ * Sits below the SDK's own retry policy and corrects it in two points:
+ * - A 429 without `Retry-After` is what Key Vault really sends, but the SDK retries only with the header. Azure prescribes
+ *   1, 2, 4, 8, 16 seconds (https://learn.microsoft.com/azure/key-vault/general/overview-throttling).
+ * - An import that may have worked isn't repeated: each one makes a version. (The SDK retries all methods alike.)
+ */
+export function requestPolicy(): PipelinePolicy {
+    const throttled = new WeakMap<PipelineRequest, number>();
+    return {
+        name: "keymgmtRequestPolicy",
+        async sendRequest(request, next) {
+            const isImport = request.method === "PUT";
+            let response;
+            try {
+                response = await next(request);
+            } catch (error) {
+                throw isImport && !isRefusedConnection(error)
+                    ? new OutcomeUnknownError("The answer to an import was lost.", { cause: error })
+                    : error;
+            }
+            const wait = response.headers.has("Retry-After");
+            if (response.status === 429 && !wait) {
+                const count = throttled.get(request) ?? 0;
+                throttled.set(request, count + 1);
+                response.headers.set("Retry-After", String(2 ** count));
+            }
+            if (isImport && response.status >= 500 && !wait) {
+                throw new OutcomeUnknownError(`An import was answered with ${response.status}.`);
+            }
+            return response;
+        },
+    };
+}
+
+/** Nothing was sent, so nothing can have been done. */
+function isRefusedConnection(error: unknown): boolean {
+    const code = (error as { code?: string }).code ?? "";
+    return ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"].includes(code);
+}

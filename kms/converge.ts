@@ -1,0 +1,146 @@
+import { KeymgmtError } from "../keys/errors";
+import { openKeyVersion, type KeyVersion } from "../keys/keyVersion";
+import type { KeyType, Protection, Purpose } from "../keys/keyType";
+import { reconcile, type Copy } from "../keys/reconcile";
+import type { SealKey } from "../keys/seal";
+import { OutcomeUnknownError, SoftDeletedError, type Kms } from "./kms";
+
+/** One key in one KMS, as it should be. */
+export interface Distribution {
+    key: string;
+    type: KeyType;
+    /** The key's name in the KMS. */
+    name: string;
+    /** All versions, oldest first. */
+    versions: readonly KeyVersion[];
+    purposes: readonly Purpose[];
+    protection: Protection;
+}
+
+/** What is known from earlier of the copies in the KMS. */
+export interface Known {
+    /** Our version -> its copy. */
+    copies: ReadonlyMap<number, Copy>;
+    /** The purposes that those copies have; undefined if that isn't known. */
+    purposes?: readonly Purpose[];
+}
+
+// A lost answer is rare; twice in a row and more, the network is down and the user should hear of it.
+const attempts = 3;
+
+/**
+ * Makes a KMS agree with us: lists what it has and does only what is missing, in version order. Run again after an
+ * interruption at any point, it neither imports twice nor skips.
+ * @param known what an earlier run left in the state
+ * @param progress called after each step with our version -> copy so far
+ * @returns our version -> its copy
+ */
+export async function converge(
+    kms: Kms,
+    wanted: Distribution,
+    known: Known,
+    sealKey: SealKey,
+    progress: (copies: ReadonlyMap<number, Copy>) => void,
+): Promise<ReadonlyMap<number, Copy>> {
+    const seen = new Map([...known.copies.values()].map((copy) => [copy.id, copy.thumbprint]));
+    for (let attempt = 1; ; attempt++) {
+        const copies = await kms.copies(wanted.name, seen);
+        const plan = reconcile(wanted.versions, copies);
+        assertOurs(kms, wanted, copies.length, plan.foreign.length);
+        const result = new Map(plan.present);
+        progress(result);
+        try {
+            await setPurposes(kms, wanted, plan.present, known);
+            for (const copy of plan.enable) {
+                await kms.enable(wanted.name, copy.id);
+            }
+            for (const version of plan.imports) {
+                const copy = await importVersion(kms, wanted, version, sealKey);
+                seen.set(copy.id, copy.thumbprint);
+                result.set(version, copy);
+                progress(result);
+            }
+            return new Map([...result].sort(([a], [b]) => a - b));
+        } catch (error) {
+            if (attempt === attempts) {
+                throw error;
+            }
+            if (error instanceof SoftDeletedError) {
+                await recover(kms, wanted);
+            } else if (!(error instanceof OutcomeUnknownError)) {
+                throw error;
+            }
+        }
+    }
+}
+
+function assertOurs(kms: Kms, wanted: Distribution, copies: number, foreign: number): void {
+    if (copies > 0 && foreign === copies) {
+        throw new KeymgmtError(
+            "NAME_TAKEN",
+            `${kms.description} has a key ${wanted.name} that isn't key ${wanted.key}: none of its ${copies} version(s) has one of our public keys. ` +
+                `It isn't touched. Distribute ${wanted.key} under another name, or delete and purge that key.`,
+        );
+    }
+}
+
+async function setPurposes(
+    kms: Kms,
+    wanted: Distribution,
+    present: ReadonlyMap<number, Copy>,
+    known: Known,
+): Promise<void> {
+    const knownIds = new Set([...known.copies.values()].map(({ id }) => id));
+    const same = sameSet(known.purposes ?? [], wanted.purposes);
+    for (const copy of present.values()) {
+        if (!same || !knownIds.has(copy.id)) {
+            await kms.setPurposes(wanted.name, copy.id, wanted.purposes);
+        }
+    }
+}
+
+async function importVersion(
+    kms: Kms,
+    wanted: Distribution,
+    version: number,
+    sealKey: SealKey,
+): Promise<Copy> {
+    const ours = wanted.versions.find((candidate) => candidate.version === version)!;
+    const { key, type, name, purposes, protection } = wanted;
+    const material = await openKeyVersion({ key, type, version }, ours.sealed, sealKey);
+    let copy: Copy;
+    try {
+        const transfer = { key, type, version, thumbprint: ours.thumbprint, purposes, protection };
+        copy = await kms.importVersion(name, transfer, material);
+    } finally {
+        material.fill(0);
+    }
+    if (copy.thumbprint !== ours.thumbprint) {
+        throw new KeymgmtError(
+            "PUBLIC_KEY_MISMATCH",
+            `${kms.description} returned another public key for version ${version} of key ${key} (${kms.keyId(name, copy.id)}): ` +
+                `thumbprint ${copy.thumbprint} instead of ${ours.thumbprint}. Do not use that version; find out what stands between you and the vault.`,
+        );
+    }
+    return copy;
+}
+
+/** A soft-deleted key with our material comes back; another one is left alone. */
+async function recover(kms: Kms, wanted: Distribution): Promise<void> {
+    const deleted = await kms.softDeleted(wanted.name);
+    if (deleted === undefined) {
+        return;
+    }
+    if (!wanted.versions.some(({ thumbprint }) => thumbprint === deleted)) {
+        throw new KeymgmtError(
+            "NAME_TAKEN",
+            `The name ${wanted.name} in ${kms.description} is held by a soft-deleted key that isn't key ${wanted.key} (its public key is another). ` +
+                `Purge that key, wait until its retention is over, or distribute ${wanted.key} under another name.`,
+        );
+    }
+    await kms.recover(wanted.name);
+}
+
+export function sameSet(a: readonly string[], b: readonly string[]): boolean {
+    return a.length === b.length && a.every((value) => b.includes(value));
+}

@@ -1,0 +1,74 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as z from "zod";
+import { keyTypes, protections, purposes } from "../keys/keyType";
+import { isSecretLocation, type SecretLocation } from "../keys/secretLocation";
+import { environments } from "../kms/azureKeyVault/environment";
+import { skus } from "../kms/azureKeyVault/sku";
+
+/** Pulumi calls `check` and `diff` with this in place of each value that a preview can't know. */
+export function isUnknown(value: unknown): boolean {
+    return value === pulumi.runtime.unknownValue;
+}
+
+function known<T extends z.ZodType>(schema: T) {
+    // In a preview any value may be unknown; what it's checked for then is checked again when it's known.
+    return z.union([z.literal(pulumi.runtime.unknownValue), schema]) as unknown as T;
+}
+
+const text = known(z.string().min(1));
+const location = z.custom<SecretLocation>(isSecretLocation, "allowed: env:NAME or file:PATH");
+
+/** The seal key: where it is, and which one it is. */
+const seal = z.object({ location, id: z.string() });
+
+const keyVersion = z.object({
+    version: z.number(),
+    createdAt: z.string(),
+    publicKey: z.string(),
+    thumbprint: z.string(),
+    sealed: z.string(),
+});
+
+export const managedKeyInputs = z.object({
+    name: text,
+    type: known(z.enum(keyTypes)),
+    rotation: known(z.object({ trigger: known(z.string()).optional() })),
+    deletionAllowed: known(z.boolean()),
+    seal,
+});
+
+export const distributedKeyInputs = z.object({
+    /** Our key. */
+    key: text,
+    type: known(z.enum(keyTypes)),
+    version: known(z.number().int().positive()),
+    versions: known(z.array(known(keyVersion)).min(1)),
+    /** The key's name in the vault. */
+    name: text,
+    vault: known(
+        z.object({
+            name: text,
+            uri: known(z.url()),
+            sku: known(z.enum(skus)),
+            environment: known(z.enum(environments)),
+        }),
+    ),
+    identity: known(
+        z.object({
+            tenantId: text,
+            clientId: text,
+            /** Sealed. */
+            clientSecret: text.optional(),
+            clientSecretFrom: location.optional(),
+        }),
+    ),
+    purposes: known(z.array(known(z.enum(purposes))).min(1)),
+    protection: known(z.enum(protections)),
+    deletionAllowed: known(z.boolean()),
+    seal,
+});
+
+/** The problems that a schema has with inputs, as Pulumi prints them: each with its path. */
+export function failuresOf(error: z.ZodError): pulumi.dynamic.CheckFailure[] {
+    return error.issues.map(({ path, message }) => ({ property: path.join("."), reason: message }));
+}
