@@ -9,7 +9,12 @@ function room(folder, ...forbidden) {
         rules: {
             "no-restricted-imports": [
                 "error",
-                { patterns: forbidden.map((regex) => ({ regex, message: `Not from ${folder}/: see ${folder}/README.md.` })) },
+                {
+                    patterns: forbidden.map((regex) => ({
+                        regex,
+                        message: `Not from ${folder}/: see ${folder}/README.md.`,
+                    })),
+                },
             ],
         },
     };
@@ -24,7 +29,7 @@ export default defineConfig(
     {
         languageOptions: {
             parserOptions: {
-                projectService: { allowDefaultProject: ["*.mjs", "*.js", "tests/*.js"] },
+                projectService: { allowDefaultProject: ["*.mjs", "tests/*.mjs"] },
                 tsconfigRootDir: import.meta.dirname,
             },
         },
@@ -32,16 +37,43 @@ export default defineConfig(
             "@typescript-eslint/no-floating-promises": "error",
             "@typescript-eslint/consistent-type-imports": "error",
             "@typescript-eslint/switch-exhaustiveness-check": "error",
+            "@typescript-eslint/no-unused-vars": [
+                "error",
+                { argsIgnorePattern: "^_", varsIgnorePattern: "^_", ignoreRestSiblings: true },
+            ],
         },
     },
-    { files: ["**/*.js", "**/*.mjs"], extends: [tseslint.configs.disableTypeChecked] },
+    { files: ["**/*.mjs"], extends: [tseslint.configs.disableTypeChecked] },
     // The arrows of the architecture: index -> components -> providers -> kms -> keys; local/ stands alone.
-    room("keys", "^@pulumi/", "^@azure/", rooms("kms", "providers", "components", "config", "local", "cli", "engine")),
+    room(
+        "keys",
+        "^@pulumi/",
+        "^@azure/",
+        rooms("kms", "providers", "components", "config", "local", "cli", "engine"),
+    ),
     room("kms", "^@pulumi/", rooms("providers", "components", "config", "local", "cli", "engine")),
-    room("config", "^@pulumi/", "^@azure/", rooms("providers", "components", "local", "cli", "engine")),
-    room("providers", "^@pulumi/(azure|azuread)", rooms("components", "config", "local", "cli", "engine")),
+    room(
+        "config",
+        "^@pulumi/",
+        "^@azure/",
+        rooms("providers", "components", "local", "cli", "engine"),
+    ),
+    room(
+        "providers",
+        "^@pulumi/(azure|azuread)",
+        rooms("components", "config", "local", "cli", "engine"),
+    ),
     room("components", rooms("config", "local", "cli", "engine")),
-    room("local", "^@azure/", rooms("keys", "kms", "providers", "components", "config", "cli", "engine")),
+    room(
+        "local",
+        "^@azure/",
+        rooms("keys", "kms", "providers", "components", "config", "cli", "engine"),
+    ),
     room("cli", rooms("providers", "components", "local", "kms")),
-    room("engine", "^@pulumi/(azure|azuread)", "^@azure/", rooms("keys", "kms", "providers", "components", "config", "local", "cli")),
+    room(
+        "engine",
+        "^@pulumi/(azure|azuread)",
+        "^@azure/",
+        rooms("keys", "kms", "providers", "components", "config", "local", "cli"),
+    ),
 );

@@ -60,6 +60,11 @@ const location = z.custom<SecretLocation>(
 );
 const required = { error: "allowed: a text that isn't empty" };
 const text = z.string(required).min(1, required);
+function object<Shape extends z.ZodRawShape>(shape: Shape) {
+    return z.strictObject(shape, {
+        error: `allowed: an object with ${Object.keys(shape).join(", ")}`,
+    });
+}
 
 const schemas = {
     environment: z.enum(environments, oneOf(environments)),
@@ -67,29 +72,25 @@ const schemas = {
         .string({ error: "allowed: the name of an Azure region, such as westeurope" })
         .regex(/^[A-Za-z0-9 ]+$/, "allowed: the name of an Azure region, such as westeurope"),
     seal: location.optional(),
-    vault: z.strictObject({
+    vault: object({
         sku: z.enum(skus, oneOf(skus)),
-        identity: z
-            .strictObject({ tenantId: text, clientId: text, clientSecretFrom: location })
-            .optional(),
+        identity: object({ tenantId: text, clientId: text, clientSecretFrom: location }).optional(),
     }),
-    key: z.strictObject({
+    key: object({
         type: z.enum(keyTypes, oneOf(keyTypes)),
-        rotation: z
-            .strictObject({
-                // `pulumi config set` writes 2 and true as a number and a boolean.
-                trigger: z
-                    .union([z.string(), z.number(), z.boolean()], {
-                        error: "allowed: a text, a number, true or false",
-                    })
-                    .transform(String)
-                    .optional(),
-            })
-            .optional(),
+        rotation: object({
+            // `pulumi config set` writes 2 and true as a number and a boolean.
+            trigger: z
+                .union([z.string(), z.number(), z.boolean()], {
+                    error: "allowed: a text, a number, true or false",
+                })
+                .transform(String)
+                .optional(),
+        }).optional(),
         deletionAllowed: z.boolean({ error: "allowed: true, false" }).optional(),
         distribute: z.array(z.unknown(), { error: "allowed: a list of distributions" }).default([]),
     }),
-    distribution: z.strictObject({
+    distribution: object({
         vault: text,
         name: z.string({ error: "allowed: a text" }).optional(),
         purpose: z
@@ -125,13 +126,12 @@ export function parseStackConfig(
     if (reader.problems.length > 0) {
         return { problems: reader.problems };
     }
-    const known = Object.entries(vaults).map(([name, { config }]) => [name, config!] as const);
     return {
         config: {
             environment: environment!,
             location: region!,
             ...(seal && { seal }),
-            vaults: Object.fromEntries(known),
+            vaults: Object.fromEntries(vaults) as Record<string, VaultConfig>,
             keys,
         },
     };
@@ -141,14 +141,14 @@ export function parseStackConfig(
 export function describeProblems(problems: readonly Problem[]): string {
     const lines = problems.map(({ path, value, reason }) => {
         const quoted = value === undefined ? "" : `${abbreviate(value)}: `;
-        return `  keymgmt:${path}: ${quoted}${reason}`;
+        return printable(`  keymgmt:${path}: ${quoted}${reason}`);
     });
     const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
     return `The stack's config has ${count}. Nothing was changed.\n${lines.join("\n")}`;
 }
 
-/** Vaults that were declared; `config` is missing where it is wrong in itself. */
-type DeclaredVaults = Record<string, { config: VaultConfig | undefined }>;
+/** Vaults that were declared, by name; undefined where one is wrong in itself. */
+type DeclaredVaults = Map<string, VaultConfig | undefined>;
 
 class Reader {
     readonly problems: Problem[] = [];
@@ -176,7 +176,8 @@ class Reader {
                 const found = valueAt(value, issue.path);
                 this.problem(
                     at,
-                    found,
+                    // In the place of a secret's location there may be the secret itself: it isn't quoted.
+                    issue.code === "custom" ? undefined : found,
                     found === undefined ? `missing; ${issue.message}` : issue.message,
                 );
             }
@@ -185,14 +186,13 @@ class Reader {
     }
 
     readVaults(json: string | undefined): DeclaredVaults {
-        const vaults: DeclaredVaults = {};
+        const vaults: DeclaredVaults = new Map();
         const seen = new Map<string, string>();
         for (const [name, value] of this.readRecord(json, "vaults")) {
             const path = ["vaults", name];
             const nameProblem = vaultNameProblem(name);
             if (nameProblem) {
                 this.problem(path, undefined, nameProblem);
-                continue;
             }
             const same = seen.get(foldName(name));
             if (same !== undefined) {
@@ -203,7 +203,7 @@ class Reader {
                 );
             }
             seen.set(foldName(name), name);
-            vaults[name] = { config: this.read(schemas.vault, value, path) };
+            vaults.set(name, this.read(schemas.vault, value, path));
         }
         return vaults;
     }
@@ -225,11 +225,10 @@ class Reader {
             const list = key?.distribute ?? listAt(value);
             const distribute = list.map((entry, index) => {
                 const at = [...path, "distribute", index];
+                const parts = partsOf(entry);
                 const distribution = this.read(schemas.distribution, entry, at);
-                if (distribution) {
-                    this.checkDistribution(distribution, type.data, vaults, at);
-                    this.checkName(distribution, name, taken, at);
-                }
+                this.checkDistribution(parts, type.data, vaults, at);
+                this.checkName(parts, name, taken, at);
                 return distribution!;
             });
             if (key) {
@@ -240,24 +239,27 @@ class Reader {
     }
 
     private checkDistribution(
-        { vault, purpose, protection }: DistributionConfig,
+        { vault, purpose, protection }: DistributionParts,
         type: KeyType | undefined,
         vaults: DeclaredVaults,
         path: Path,
     ): void {
-        const declared = Object.hasOwn(vaults, vault) ? vaults[vault] : undefined;
-        if (!declared) {
-            const names = Object.keys(vaults);
+        if (vault !== undefined && !vaults.has(vault)) {
+            const names = [...vaults.keys()];
             const allowed =
                 names.length > 0 ? names.join(", ") : "none, since keymgmt:vaults has none";
             this.problem([...path, "vault"], vault, `isn't declared; allowed: ${allowed}`);
         }
+        const declared = vault === undefined ? undefined : vaults.get(vault);
         const skuProblem =
-            declared?.config && protectionProblem({ name: vault, ...declared.config }, protection);
+            declared && protection && protectionProblem({ name: vault!, ...declared }, protection);
         if (skuProblem) {
             this.problem([...path, "protection"], protection, skuProblem);
         }
         for (const [index, one] of purpose.entries()) {
+            if (!one) {
+                continue;
+            }
             const reason = type && purposeProblem(type, one);
             if (reason) {
                 this.problem([...path, "purpose", index], one, reason);
@@ -268,7 +270,7 @@ class Reader {
     }
 
     private checkName(
-        { vault, name }: DistributionConfig,
+        { vault, name }: DistributionParts,
         key: string,
         taken: Map<string, string>,
         path: Path,
@@ -276,6 +278,9 @@ class Reader {
         const problem = name === undefined ? undefined : keyNameProblem(name);
         if (problem) {
             this.problem([...path, "name"], name, problem);
+        }
+        if (vault === undefined) {
+            return;
         }
         const place = `${foldName(vault)}/${foldName(name ?? key)}`;
         const other = taken.get(place);
@@ -298,6 +303,26 @@ class Reader {
         }
         return Object.entries(value);
     }
+}
+
+/** What of a distribution is right in itself, and can be checked further whatever else is wrong. */
+interface DistributionParts {
+    vault: string | undefined;
+    name: string | undefined;
+    purpose: (Purpose | undefined)[];
+    protection: Protection | undefined;
+}
+
+function partsOf(entry: unknown): DistributionParts {
+    const { vault, name, purpose, protection } = (entry ?? {}) as Record<string, unknown>;
+    const { shape } = schemas.distribution;
+    const list = Array.isArray(purpose) ? (purpose as unknown[]) : [];
+    return {
+        vault: shape.vault.safeParse(vault).data,
+        name: shape.name.safeParse(name).data,
+        purpose: list.map((one) => shape.purpose.element.safeParse(one).data),
+        protection: shape.protection.safeParse(protection).data,
+    };
 }
 
 function parseJson(text: string | undefined): unknown {
@@ -341,17 +366,30 @@ function unknownProperty(allowed: readonly string[]): string {
 function pathText(path: Path): string {
     return path
         .map((part, index) =>
-            typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${printable(part)}`,
+            typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${part}`,
         )
         .join("");
 }
 
 function abbreviate(value: unknown): string {
-    const json = JSON.stringify(value);
-    return json.length > 60 ? `${json.slice(0, 60)}…` : json;
+    // JSON has no Infinity, but a config can hold 1e999.
+    const text = typeof value === "number" ? String(value) : json(value);
+    return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-/** Control characters in a name would reach the terminal. */
-function printable(name: string): string {
-    return JSON.stringify(name).slice(1, -1);
+function json(value: unknown): string {
+    try {
+        return JSON.stringify(value);
+    } catch {
+        // Unlike JSON.parse, it ends with the stack where a value is nested some thousand times.
+        return Array.isArray(value) ? "[…]" : "{…}";
+    }
+}
+
+/** Control and formatting characters would reach the terminal. */
+function printable(line: string): string {
+    return line.replace(
+        /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+        (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+    );
 }

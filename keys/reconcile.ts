@@ -19,15 +19,16 @@ export interface Plan {
     present: Map<number, Copy>;
     /** Our versions to import, in this order; the last one becomes the KMS's current version. */
     imports: number[];
-    /** Copies of ours that are disabled, which they must not be. */
-    enable: Copy[];
+    /** Our versions whose copy is disabled, which it must not be. */
+    enable: number[];
     /** Versions that aren't ours. They are reported, never touched. */
     foreign: Copy[];
 }
 
 /**
  * What a KMS lacks to agree with us. Every missing version is imported, oldest first. The KMS serves the version that it got
- * last, so our latest one comes once more when something else would be on top.
+ * last, so our latest one comes once more when something else would be on top, or may be: of two versions of one second, nobody
+ * can tell which came last. (Ours come in order, so that only a foreign one can be it.)
  * @param wanted our versions, oldest first; not empty
  * @param copies what the KMS has of the key
  */
@@ -44,16 +45,23 @@ export function reconcile(wanted: readonly WantedVersion[], copies: readonly Cop
 
     const latest = wanted[wanted.length - 1]!.version;
     const latestCopy = present.get(latest);
-    const top = newestOf(copies);
-    if (latestCopy && (imports.length > 0 || top!.createdAt > latestCopy.createdAt)) {
+    const foreign = copies.filter((copy) => !ours.has(copy.thumbprint));
+    if (latestCopy && (imports.length > 0 || isCovered(latestCopy))) {
         imports.push(latest);
     }
     return {
         present,
         imports,
-        enable: [...present.values()].filter((copy) => !copy.enabled),
-        foreign: copies.filter((copy) => !ours.has(copy.thumbprint)),
+        enable: [...present].flatMap(([version, { enabled }]) => (enabled ? [] : [version])),
+        foreign,
     };
+
+    function isCovered({ createdAt }: Copy): boolean {
+        return (
+            copies.some((copy) => copy.createdAt > createdAt) ||
+            foreign.some((copy) => copy.createdAt === createdAt)
+        );
+    }
 }
 
 function newestOf(copies: readonly Copy[]): Copy | undefined {

@@ -51,8 +51,11 @@ export async function converge(
         progress(result);
         try {
             await setPurposes(kms, wanted, plan.present, known);
-            for (const copy of plan.enable) {
+            for (const version of plan.enable) {
+                const copy = result.get(version)!;
                 await kms.enable(wanted.name, copy.id);
+                result.set(version, { ...copy, enabled: true });
+                progress(result);
             }
             for (const version of plan.imports) {
                 const copy = await importVersion(kms, wanted, version, sealKey);
@@ -62,16 +65,34 @@ export async function converge(
             }
             return new Map([...result].sort(([a], [b]) => a - b));
         } catch (error) {
-            if (attempt === attempts) {
+            if (!(error instanceof SoftDeletedError || error instanceof OutcomeUnknownError)) {
                 throw error;
+            }
+            if (attempt === attempts) {
+                throw unsettled(kms, wanted, error);
             }
             if (error instanceof SoftDeletedError) {
                 await recover(kms, wanted);
-            } else if (!(error instanceof OutcomeUnknownError)) {
-                throw error;
             }
         }
     }
+}
+
+function unsettled(
+    kms: Kms,
+    { key, name }: Distribution,
+    cause: SoftDeletedError | OutcomeUnknownError,
+): KeymgmtError {
+    const why =
+        cause instanceof SoftDeletedError
+            ? "a soft-deleted key of that name is there, and doesn't come back."
+            : cause.message;
+    return new KeymgmtError(
+        "KMS",
+        `Key ${key} isn't wholly in ${kms.description} as ${name}: ${attempts} attempts failed, the last one with: ${why} ` +
+            `Nothing is lost; run this again, which goes on from there.`,
+        { cause },
+    );
 }
 
 function assertOurs(kms: Kms, wanted: Distribution, copies: number, foreign: number): void {

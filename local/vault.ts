@@ -17,7 +17,12 @@ export interface Vault {
 export interface AccessPolicy {
     tenantId: string;
     objectId: string;
-    permissions: { keys?: string[]; secrets?: string[]; certificates?: string[]; storage?: string[] };
+    permissions: {
+        keys?: string[];
+        secrets?: string[];
+        certificates?: string[];
+        storage?: string[];
+    };
 }
 
 /** Whoever a verified access token speaks for. */

@@ -12,7 +12,7 @@ import type { Provider } from "./dynamicResource";
 import { distributedKeyInputs, failuresOf, isUnknown } from "./inputs";
 import { otherSealKey, sealKeyOf, type SealReference } from "./seal";
 import { keepToken, vaultOf, type IdentityReference, type Vault } from "./vaults";
-import { withoutStack } from "./withoutStack";
+import { forHost, withoutUndefined } from "./forHost";
 
 export interface Inputs {
     /** Our key. */
@@ -45,14 +45,14 @@ export interface State extends Omit<Inputs, "versions"> {
 }
 
 /** Makes one vault agree with one key. */
-export const provider: Provider<Inputs, State> = withoutStack({
+export const provider: Provider<Inputs, State> = forHost({
     async check(olds, news) {
         const old = olds as Partial<Inputs>;
         const parsed = distributedKeyInputs.safeParse(news);
         if (!parsed.success) {
             return { failures: failuresOf(parsed.error) };
         }
-        const inputs = parsed.data as Inputs;
+        const inputs = parsed.data;
         const failures = problemsOf(inputs, old);
         if (failures.length > 0) {
             return { failures };
@@ -207,13 +207,13 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
         if (done.size === 0) {
             throw error;
         }
-        const properties = {
+        const properties = withoutUndefined({
             ...stateOf(kms, inputs, done),
             // Unknown until all is done, so that the next run sets them again.
             purposes: olds?.purposes ?? [],
             // The host adds it to results, but not here; without it the resource could never be read or deleted.
             __provider: (inputs as { __provider?: string }).__provider,
-        };
+        });
         const { message } = error as Error;
         throw Object.assign(error as Error, {
             id: kms.keyId(inputs.name),

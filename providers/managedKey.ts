@@ -7,7 +7,7 @@ import { declaredKeys } from "./declaredKeys";
 import type { Provider } from "./dynamicResource";
 import { failuresOf, isUnknown, managedKeyInputs } from "./inputs";
 import { otherSealKey, sealKeyOf, type SealReference } from "./seal";
-import { withoutStack } from "./withoutStack";
+import { forHost } from "./forHost";
 
 export interface Inputs {
     name: string;
@@ -26,7 +26,7 @@ export interface State extends Inputs {
 }
 
 /** Owns the material and the versions of one key. */
-export const provider: Provider<Inputs, State> = withoutStack({
+export const provider: Provider<Inputs, State> = forHost({
     check(olds, news) {
         const old = olds as Partial<Inputs>;
         const parsed = managedKeyInputs.safeParse(news);
@@ -54,7 +54,7 @@ export const provider: Provider<Inputs, State> = withoutStack({
                 : { version: old.version, trigger: old.rotation?.trigger };
         const trigger = isUnknown(rotation) ? previous?.trigger : rotation.trigger;
         const { version, ...kept } = rotate(previous, trigger);
-        const inputs = { name, ...others, rotation: kept, seal, version } as Inputs;
+        const inputs = { name, ...others, rotation: kept, seal, version };
         return Promise.resolve({ inputs, failures });
     },
 

@@ -1,0 +1,38 @@
+import { ensureEngine } from "../engine/engine";
+import { progress, pulumiOutput, runPulumi, stackEnvironment } from "./pulumi";
+import { readStack } from "./stack";
+import { stackExists } from "./state";
+import { keyTable, outputs } from "./table";
+
+/** Brings stack dev up on its local Azure and shows its keys. Returns Pulumi's exit code. */
+export async function up(root: string, env: NodeJS.ProcessEnv): Promise<number> {
+    const stack = readStack(root, "dev");
+    if (!stack.local) {
+        throw new Error(
+            "Stack dev isn't on a local Azure (keymgmt:environment in Pulumi.dev.yaml), and this command doesn't ask before it changes things. Use `npm run pulumi -- up`.",
+        );
+    }
+    const engine = await ensureEngine(progress, env);
+    const stackEnv = await stackEnvironment(stack, true, env);
+    const run = (...args: string[]) => runPulumi(root, engine, args, stackEnv);
+    if (!stackExists(stack)) {
+        const created = await run("stack", "init", stack.name, "--no-select");
+        if (created !== 0) return created;
+    }
+    const result = await run("up", "--yes", "--skip-preview", "--stack", stack.name);
+    if (result !== 0) return result;
+    const json = await pulumiOutput(
+        root,
+        engine,
+        ["stack", "output", "--json", "--stack", stack.name],
+        stackEnv,
+    );
+    console.log(`\n${keyTable(outputs.parse(JSON.parse(json)))}\n`);
+    console.log(
+        [
+            "The local Azure is running; .local/azure.json tells any Key Vault client how to reach it.",
+            "Next: `npm run pulumi -- preview --diff`, `npm run pulumi -- stack output keys`, and `make down` to remove it all.",
+        ].join("\n"),
+    );
+    return 0;
+}

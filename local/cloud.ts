@@ -1,0 +1,219 @@
+import { randomUUID } from "node:crypto";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fastify, type FastifyInstance } from "fastify";
+import { systemClock, type Clock } from "./clock";
+import { VaultServers } from "./dataPlanes";
+import { entraRoutes } from "./entra/app";
+import { keyVaultAuthenticator } from "./entra/authenticate";
+import { Directory } from "./entra/directory";
+import { Tokens } from "./entra/tokens";
+import { logRequests } from "./logRequests";
+import { listen } from "./ports";
+import { azuread } from "./providers/azuread";
+import { azureNative } from "./providers/azureNative";
+import { serveProvider } from "./providers/providerService";
+import type { RequestLogEntry } from "./requestLog";
+import { ResourceManager } from "./resourceManager/resourceManager";
+import { resourceManagerRoutes } from "./resourceManager/routes";
+import { openStore, type Store } from "./store";
+import { certificateAuthority, serverCertificate } from "./tls";
+
+/** What azure.json holds: how any client reaches this local Azure. */
+export interface CloudDescription {
+    authorityHost: string;
+    resourceManager: string;
+    tenantId: string;
+    subscriptionId: string;
+    caFile: string;
+    /** Name -> URI, of the vaults that are there now. */
+    vaults: Record<string, string>;
+    /** An identity with every key permission in every vault, as an administrator has at the portal. */
+    operator: { clientId: string; clientSecret: string };
+    /** For PULUMI_DEBUG_PROVIDERS. */
+    providers: string;
+    pid: number;
+}
+
+export interface Cloud {
+    readonly description: CloudDescription;
+    close(): Promise<void>;
+}
+
+export interface CloudOptions {
+    folder: string;
+    /** The only Pulumi stack that the stand-in providers serve. */
+    stack: string;
+    clock?: Clock;
+}
+
+/** Starts the Entra ID, resource manager, key vaults and stand-in providers that live in this folder. */
+export async function startCloud(options: CloudOptions): Promise<Cloud> {
+    const closers: Closer[] = [];
+    const close = async () => {
+        for (const closer of closers.splice(0).reverse()) await closer();
+    };
+    try {
+        const description = await start(options, (closer) => closers.push(closer));
+        return {
+            get description() {
+                return description();
+            },
+            close,
+        };
+    } catch (error) {
+        await close();
+        throw error;
+    }
+}
+
+type Closer = () => Promise<void> | void;
+
+async function start(
+    { folder, stack, clock = systemClock }: CloudOptions,
+    atClose: (closer: Closer) => void,
+): Promise<() => CloudDescription> {
+    const state = resolve(folder, "azure");
+    await mkdir(state, { recursive: true, mode: 0o700 });
+    const store = await openStore(join(state, "store"));
+    atClose(() => store.close());
+    const descriptionFile = resolve(folder, "azure.json");
+    // From a process that was killed: whoever finds it would take it for a running cloud's.
+    await rm(descriptionFile, { force: true });
+
+    const log = requestLog(resolve(folder, "requests.jsonl"), atClose);
+    const caFile = resolve(folder, "ca.pem");
+    const authority = await certificateAuthority({ key: join(state, "ca.key"), cert: caFile });
+    const https = await serverCertificate(authority);
+
+    const directory = new Directory(store, clock);
+    const tokens = await Tokens.open(store, clock);
+    const { tenantId, subscriptionId, operator } = await identityOf(store, directory);
+    const operatorId = operator.clientId;
+
+    // Ports are known once they are listened to, so whatever needs an address asks for it later.
+    let authorityHost = "";
+    let describe = () => Promise.resolve();
+    const authenticate = keyVaultAuthenticator({ tokens, directory, tenantId, operatorId });
+    const vaultServers = new VaultServers({
+        folder: join(state, "vaults"),
+        https,
+        vaultOptions: ({ id, name }) => ({
+            vault: () => resourceManager.dataPlaneVault(name, id),
+            authorization: () => `${authorityHost}/${tenantId}`,
+            authenticate,
+            clock,
+            log,
+        }),
+        changed: () => describe(),
+    });
+    const resourceManager: ResourceManager = new ResourceManager({
+        store,
+        clock,
+        tenantId,
+        subscriptionId,
+        dataPlanes: vaultServers,
+    });
+
+    const front = fastify({
+        https,
+        routerOptions: { caseSensitive: false },
+        exposeHeadRoutes: false,
+        forceCloseConnections: true,
+    }) as unknown as FastifyInstance;
+    front.get("/health", () => ({ status: "ok", pid: process.pid }));
+    await front.register(async (app) => {
+        logRequests(app, "entra", clock, log);
+        await app.register(
+            entraRoutes({ tenantId, directory, tokens, clock, authorityHost: () => authorityHost }),
+        );
+    });
+    await front.register(async (app) => {
+        logRequests(app, "resourceManager", clock, log);
+        await app.register(
+            resourceManagerRoutes({ resourceManager, tokens, directory, tenantId, operatorId }),
+        );
+    });
+    const ports = store.collection<number>("cloud.ports");
+    const port = await listen(front, "Entra ID of the local Azure", ports.get("front"));
+    atClose(() => front.close());
+    await ports.put("front", port);
+    authorityHost = `https://127.0.0.1:${port}`;
+
+    atClose(() => vaultServers.closeAll());
+    await resourceManager.start();
+
+    const client = {
+        clientId: operatorId,
+        objectId: directory.servicePrincipalOf(operatorId)?.objectId ?? "",
+        tenantId,
+        subscriptionId,
+    };
+    const providers: string[] = [];
+    for (const definition of [azureNative(resourceManager, client), azuread(directory, client)]) {
+        const provider = await serveProvider(definition, stack);
+        atClose(() => provider.close());
+        providers.push(`${definition.name}:${provider.port}`);
+    }
+
+    const description = (): CloudDescription => ({
+        authorityHost,
+        resourceManager: authorityHost,
+        tenantId,
+        subscriptionId,
+        caFile,
+        vaults: vaultServers.uris(),
+        operator,
+        providers: providers.join(","),
+        pid: process.pid,
+    });
+    describe = () => writeAtomically(descriptionFile, description());
+    await describe();
+    atClose(async () => {
+        describe = () => Promise.resolve();
+        await rm(descriptionFile, { force: true });
+    });
+    return description;
+}
+
+/** What is decided at the first start of a folder and stays. */
+interface Identity {
+    tenantId: string;
+    subscriptionId: string;
+    operator: { clientId: string; clientSecret: string };
+}
+
+async function identityOf(store: Store, directory: Directory): Promise<Identity> {
+    const kept = store.collection<Identity>("cloud.identity");
+    const known = kept.get("identity");
+    if (known) return known;
+    const application = await directory.createApplication({ displayName: "Local Azure operator" });
+    await directory.createServicePrincipal(application.clientId);
+    const { value } = await directory.addPassword(application.objectId, {
+        endDate: "9999-12-31T00:00:00Z",
+    });
+    const identity = {
+        tenantId: randomUUID(),
+        subscriptionId: randomUUID(),
+        operator: { clientId: application.clientId, clientSecret: value },
+    };
+    await kept.put("identity", identity);
+    return identity;
+}
+
+/** Each entry is in the file when the request that it tells of is done: a reader right after it finds it. */
+function requestLog(
+    file: string,
+    atClose: (closer: Closer) => void,
+): (entry: RequestLogEntry) => void {
+    const descriptor = openSync(file, "a", 0o600);
+    atClose(() => closeSync(descriptor));
+    return (entry) => void writeSync(descriptor, `${JSON.stringify(entry)}\n`);
+}
+
+async function writeAtomically(file: string, content: object): Promise<void> {
+    const temporary = `${file}.${process.pid}`;
+    await writeFile(temporary, `${JSON.stringify(content, null, 4)}\n`, { mode: 0o600 });
+    await rename(temporary, file);
+}

@@ -1,0 +1,112 @@
+import type { Vault } from "../vault";
+import type { DeletedKeyRecord, KeyRecord, KeyVersion, NamedVersion } from "./keys";
+import { rsaBits } from "./keyMaterial";
+import { isHsm, recoveryLevel } from "./rules";
+
+/** Oldest first. */
+export const apiVersions = ["7.4", "7.5", "7.6", "2025-07-01"] as const;
+export type ApiVersion = (typeof apiVersions)[number];
+
+export const latestApiVersion: ApiVersion = "2025-07-01";
+
+const since = (first: ApiVersion, asked: ApiVersion) =>
+    apiVersions.indexOf(asked) >= apiVersions.indexOf(first);
+
+export function keyId(vault: Vault, name: string, versionId?: string): string {
+    return `${vault.uri}keys/${name}${versionId ? `/${versionId}` : ""}`;
+}
+
+/** In the order in which the service sends them. */
+function attributes(vault: Vault, version: KeyVersion, api: ApiVersion, hsmPlatform = true) {
+    const members = version.public;
+    return {
+        enabled: version.enabled,
+        ...(version.nbf !== undefined && { nbf: version.nbf }),
+        ...(version.exp !== undefined && { exp: version.exp }),
+        ...("n" in members && since("7.6", api) && { key_size: rsaBits(members.n) }),
+        created: version.created,
+        updated: version.updated,
+        recoveryLevel: recoveryLevel(vault),
+        recoverableDays: vault.softDeleteRetentionInDays,
+        exportable: false,
+        ...(hsmPlatform && since("7.5", api) && { hsmPlatform: isHsm(version.kty) ? "2" : "0" }),
+    };
+}
+
+/** The answer to create, import, get, update, recover. */
+export function keyBundle(vault: Vault, { name, version }: NamedVersion, api: ApiVersion) {
+    return {
+        key: publicKey(vault, name, version),
+        attributes: attributes(vault, version, api),
+        ...tagsOf(version),
+    };
+}
+
+/** An entry of the list of keys (with no version id) or of a key's versions. */
+export function keyItem(
+    vault: Vault,
+    { name, version }: NamedVersion,
+    api: ApiVersion,
+    versioned: boolean,
+) {
+    return {
+        kid: keyId(vault, name, versioned ? version.id : undefined),
+        attributes: attributes(vault, version, api),
+        ...tagsOf(version),
+    };
+}
+
+/** DELETE answers with `hsmPlatform`, GET /deletedkeys/{name} without: seen in a recorded session. */
+export function deletedKeyBundle(
+    vault: Vault,
+    record: DeletedKeyRecord,
+    api: ApiVersion,
+    hsmPlatform: boolean,
+) {
+    const version = current(record);
+    return {
+        ...deletion(vault, record),
+        key: publicKey(vault, record.name, version),
+        attributes: attributes(vault, version, api, hsmPlatform),
+        ...tagsOf(version),
+    };
+}
+
+export function deletedKeyItem(vault: Vault, record: DeletedKeyRecord, api: ApiVersion) {
+    const version = current(record);
+    return {
+        ...deletion(vault, record),
+        kid: keyId(vault, record.name),
+        attributes: attributes(vault, version, api, false),
+        ...tagsOf(version),
+    };
+}
+
+/** The version that a key's name stands for. */
+export function current(record: KeyRecord): KeyVersion {
+    const version = record.versions.at(-1);
+    if (!version) throw new Error(`The key ${record.name} has no version: its record is broken.`);
+    return version;
+}
+
+function publicKey(vault: Vault, name: string, version: KeyVersion) {
+    return {
+        kid: keyId(vault, name, version.id),
+        kty: version.kty,
+        key_ops: version.keyOps,
+        ...version.public,
+    };
+}
+
+/** Absent if none were ever sent, empty if an empty set was. */
+function tagsOf(version: KeyVersion) {
+    return version.tags && { tags: version.tags };
+}
+
+function deletion(vault: Vault, { name, deleted }: DeletedKeyRecord) {
+    return {
+        recoveryId: `${vault.uri}deletedkeys/${name}`,
+        deletedDate: deleted.date,
+        scheduledPurgeDate: deleted.purgeDate,
+    };
+}

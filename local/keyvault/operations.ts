@@ -1,0 +1,243 @@
+import type { Vault } from "../vault";
+import type { Permission } from "./access";
+import * as bundles from "./bundles";
+import * as cryptography from "./cryptography";
+import { errors } from "./errors";
+import { nameId, type Keys } from "./keys";
+import { page, readMaxResults } from "./paging";
+import * as requests from "./requests";
+import type { KeyOperation } from "./rules";
+
+/** One request, after its caller was admitted. */
+export interface Call {
+    vault: Vault;
+    keys: Keys;
+    api: bundles.ApiVersion;
+    /** Empty where the path has none. */
+    name: string;
+    version: string | undefined;
+    query: { maxresults?: string; skipToken?: string };
+    body: unknown;
+}
+
+export interface Operation {
+    /** As it is called in the request log. */
+    name: string;
+    method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
+    /** Without case, a trailing slash or doubled ones: `/keys/n/` and `/keys/n//decrypt` mean the current version. */
+    paths: string[];
+    /** What an access policy has to grant. */
+    permission?: Permission;
+    /** The answer's body; undefined: 204. */
+    run(call: Call): object | undefined | Promise<object | undefined>;
+}
+
+const key = "/keys/:name";
+const versioned = (suffix = "") => [`${key}${suffix}`, `${key}/:version${suffix}`];
+
+/** https://learn.microsoft.com/rest/api/keyvault/keys/operation-groups */
+export const operations: Operation[] = [
+    {
+        name: "create",
+        method: "POST",
+        paths: [`${key}/create`],
+        permission: "create",
+        run: async ({ vault, keys, api, name, body }) =>
+            bundles.keyBundle(
+                vault,
+                await keys.create(name, requests.read(requests.createRequest, body ?? {})),
+                api,
+            ),
+    },
+    {
+        name: "import",
+        method: "PUT",
+        paths: [key],
+        permission: "import",
+        run: async ({ vault, keys, api, name, body }) =>
+            bundles.keyBundle(
+                vault,
+                await keys.import(name, requests.read(requests.importRequest, body)),
+                api,
+            ),
+    },
+    {
+        name: "get",
+        method: "GET",
+        paths: versioned(),
+        permission: "get",
+        run: ({ vault, keys, api, name, version }) =>
+            bundles.keyBundle(vault, keys.get(name, version), api),
+    },
+    {
+        name: "update",
+        method: "PATCH",
+        paths: versioned(),
+        permission: "update",
+        run: async ({ vault, keys, api, name, version, body }) =>
+            bundles.keyBundle(
+                vault,
+                await keys.update(name, version, requests.read(requests.updateRequest, body ?? {})),
+                api,
+            ),
+    },
+    {
+        name: "delete",
+        method: "DELETE",
+        paths: [key],
+        permission: "delete",
+        run: async ({ vault, keys, api, name }) =>
+            bundles.deletedKeyBundle(vault, await keys.delete(name), api, true),
+    },
+    {
+        name: "list",
+        method: "GET",
+        paths: ["/keys"],
+        permission: "list",
+        run: (call) =>
+            listing(call, "keys", call.keys.list(), nameId, (record) =>
+                bundles.keyItem(
+                    call.vault,
+                    { name: record.name, version: bundles.current(record) },
+                    call.api,
+                    false,
+                ),
+            ),
+    },
+    {
+        name: "listVersions",
+        method: "GET",
+        paths: [`${key}/versions`],
+        permission: "list",
+        run: (call) =>
+            listing(
+                call,
+                `keys/${call.name}/versions`,
+                call.keys.versions(call.name),
+                ({ version }) => version.id,
+                (named) => bundles.keyItem(call.vault, named, call.api, true),
+            ),
+    },
+    {
+        name: "listDeleted",
+        method: "GET",
+        paths: ["/deletedkeys"],
+        permission: "list",
+        run: (call) =>
+            listing(call, "deletedkeys", call.keys.listDeleted(), nameId, (record) =>
+                bundles.deletedKeyItem(call.vault, record, call.api),
+            ),
+    },
+    {
+        name: "getDeleted",
+        method: "GET",
+        paths: ["/deletedkeys/:name"],
+        permission: "get",
+        run: ({ vault, keys, api, name }) =>
+            bundles.deletedKeyBundle(vault, keys.getDeleted(name), api, false),
+    },
+    {
+        name: "recover",
+        method: "POST",
+        paths: ["/deletedkeys/:name/recover"],
+        permission: "recover",
+        run: async ({ vault, keys, api, name }) =>
+            bundles.keyBundle(vault, await keys.recover(name), api),
+    },
+    {
+        name: "purge",
+        method: "DELETE",
+        paths: ["/deletedkeys/:name"],
+        permission: "purge",
+        run: async ({ keys, name }) => {
+            await keys.purge(name);
+            return undefined;
+        },
+    },
+    crypto("encrypt", cryptography.encrypt),
+    crypto("decrypt", cryptography.decrypt),
+    crypto("wrapKey", cryptography.encrypt),
+    crypto("unwrapKey", cryptography.decrypt),
+    crypto("sign", cryptography.sign),
+    {
+        name: "verify",
+        method: "POST",
+        paths: versioned("/verify"),
+        permission: "verify",
+        run: ({ keys, name, version, body }) => {
+            const used = keys.use(name, version, "verify").version;
+            const { alg, digest, value } = requests.read(requests.verifyRequest, body);
+            return { value: cryptography.verify(used, alg, digest, value) };
+        },
+    },
+    {
+        name: "none",
+        method: "POST",
+        paths: [key],
+        run: () => {
+            throw errors.operationNotSpecified();
+        },
+    },
+    notYet("backup", "POST", `${key}/backup`, "backup"),
+    notYet("restore", "POST", "/keys/restore", "restore"),
+    notYet("rotate", "POST", `${key}/rotate`, "rotate"),
+    notYet("getRotationPolicy", "GET", `${key}/rotationpolicy`, "getrotationpolicy"),
+    notYet("setRotationPolicy", "PUT", `${key}/rotationpolicy`, "setrotationpolicy"),
+    { ...notYet("release", "POST", "", "release"), paths: versioned("/release") },
+];
+
+/** Takes `alg` and `value`, gives `kid` and `value`. */
+function crypto(
+    operation: KeyOperation & Permission,
+    compute: (pair: cryptography.KeyPair, alg: string, value: Buffer) => Buffer,
+): Operation {
+    return {
+        name: operation,
+        method: "POST",
+        paths: versioned(`/${operation.toLowerCase()}`),
+        permission: operation,
+        run: ({ vault, keys, name, version, body }) => {
+            const used = keys.use(name, version, operation);
+            const { alg, value } = requests.read(requests.cryptoRequest, body);
+            return {
+                kid: bundles.keyId(vault, used.name, used.version.id),
+                value: compute(used.version, alg, value).toString("base64url"),
+            };
+        },
+    };
+}
+
+function notYet(
+    name: string,
+    method: Operation["method"],
+    path: string,
+    permission: Permission,
+): Operation {
+    return {
+        name,
+        method,
+        paths: [path],
+        permission,
+        run: () => {
+            throw errors.notImplemented(name);
+        },
+    };
+}
+
+/** One page of a list, with the absolute address of the next. */
+function listing<T>(
+    { vault, api, query }: Call,
+    path: string,
+    sorted: readonly T[],
+    idOf: (item: T) => string,
+    represent: (item: T) => object,
+): object {
+    const maxResults = readMaxResults(query.maxresults);
+    const { items, skipToken } = page(sorted, idOf, maxResults, query.skipToken);
+    return {
+        value: items.map(represent),
+        nextLink: skipToken
+            ? `${vault.uri}${path}?api-version=${api}&$skiptoken=${skipToken}&maxresults=${maxResults}`
+            : null,
+    };
+}

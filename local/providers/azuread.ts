@@ -1,0 +1,249 @@
+import { GraphError, type Directory } from "../entra/directory";
+import type {
+    Application,
+    ApplicationAttributes,
+    Password,
+    ServicePrincipal,
+    ServicePrincipalAttributes,
+} from "../entra/directory";
+import { omit, pick, unknown, type Properties } from "./properties";
+import type { ClientConfig } from "./azureNative";
+import type { ProviderDefinition } from "./providerService";
+import type { ResourceKind } from "./resourceKind";
+
+/** The resources of `@pulumi/azuread` that the local Azure has. */
+export function azuread(directory: Directory, client: ClientConfig): ProviderDefinition {
+    const { tenantId, clientId, objectId } = client;
+    const id = Buffer.from(`${tenantId}-${clientId}-${objectId}`).toString("base64");
+    return {
+        name: "azuread",
+        resources: {
+            "azuread:index/application:Application": application(directory),
+            "azuread:index/servicePrincipal:ServicePrincipal": servicePrincipal(
+                directory,
+                tenantId,
+            ),
+            "azuread:index/applicationPassword:ApplicationPassword": password(directory),
+        },
+        functions: {
+            "azuread:index/getClientConfig:getClientConfig": () => ({
+                id,
+                clientId,
+                objectId,
+                tenantId,
+            }),
+        },
+    };
+}
+
+function application(directory: Directory): ResourceKind {
+    const inputs = ["description", "displayName", "notes", "owners", "signInAudience", "tags"];
+    const computed = {
+        appRoleIds: {},
+        disabledByMicrosoft: "",
+        logoUrl: "",
+        oauth2PermissionScopeIds: {},
+        publisherDomain: "local.onmicrosoft.com",
+    };
+    const outputs = (found: Application): Properties => ({
+        ...computed,
+        ...found,
+        tags: found.tags ?? [],
+        signInAudience: found.signInAudience ?? "AzureADMyOrg",
+    });
+    const objectId = (id: string) => lastSegment(id, "applications");
+    return {
+        inputs,
+        required: ["displayName"],
+        replaceOn: [],
+        deleteBeforeReplace: false,
+        preview: (wanted, old) => ({
+            ...(old ?? allUnknown(["clientId", "objectId", ...Object.keys(computed)])),
+            ...wanted,
+        }),
+        async create(wanted) {
+            const created = await directory.createApplication(
+                wanted as unknown as ApplicationAttributes,
+            );
+            return { id: `/applications/${created.objectId}`, outputs: outputs(created) };
+        },
+        read(id) {
+            const found = directory.application(objectId(id));
+            return found && outputs(found);
+        },
+        inputsOf: (state) => pick(state, inputs),
+        update: async (id, wanted) =>
+            outputs(
+                await asPlugin(() =>
+                    directory.updateApplication(
+                        objectId(id),
+                        wanted as unknown as ApplicationAttributes,
+                    ),
+                ),
+            ),
+        delete: (id) => directory.deleteApplication(objectId(id)),
+    };
+}
+
+function servicePrincipal(directory: Directory, tenantId: string): ResourceKind {
+    const attributes = [
+        "accountEnabled",
+        "appRoleAssignmentRequired",
+        "description",
+        "notes",
+        "owners",
+        "tags",
+    ];
+    const inputs = ["clientId", ...attributes];
+    const fixed = {
+        appRoleIds: {},
+        appRoles: [],
+        homepageUrl: "",
+        logoutUrl: "",
+        oauth2PermissionScopeIds: {},
+        oauth2PermissionScopes: [],
+        redirectUris: [],
+        samlMetadataUrl: "",
+        signInAudience: "AzureADMyOrg",
+        type: "Application",
+    };
+    const outputs = (found: ServicePrincipal): Properties => ({
+        ...fixed,
+        ...found,
+        accountEnabled: found.accountEnabled ?? true,
+        appRoleAssignmentRequired: found.appRoleAssignmentRequired ?? false,
+        applicationTenantId: tenantId,
+        displayName: directory.applicationOf(found.clientId)?.displayName ?? "",
+        servicePrincipalNames: [found.clientId],
+        tags: found.tags ?? [],
+    });
+    const computed = [
+        ...Object.keys(fixed),
+        "applicationTenantId",
+        "displayName",
+        "objectId",
+        "servicePrincipalNames",
+    ];
+    const objectId = (id: string) => lastSegment(id, "servicePrincipals");
+    return {
+        inputs,
+        required: ["clientId"],
+        replaceOn: ["clientId"],
+        deleteBeforeReplace: false,
+        preview: (wanted, old) => ({ ...(old ?? allUnknown(computed)), ...wanted }),
+        async create(wanted) {
+            const created = await asPlugin(() =>
+                directory.createServicePrincipal(
+                    String(wanted.clientId),
+                    omit(wanted, ["clientId"]) as ServicePrincipalAttributes,
+                ),
+            );
+            return { id: `/servicePrincipals/${created.objectId}`, outputs: outputs(created) };
+        },
+        read(id) {
+            const found = directory.servicePrincipal(objectId(id));
+            return found && outputs(found);
+        },
+        inputsOf: (state) => pick(state, inputs),
+        update: async (id, wanted) =>
+            outputs(
+                await asPlugin(() =>
+                    directory.updateServicePrincipal(
+                        objectId(id),
+                        omit(wanted, ["clientId"]) as ServicePrincipalAttributes,
+                    ),
+                ),
+            ),
+        delete: (id) => directory.deleteServicePrincipal(objectId(id)),
+    };
+}
+
+function password(directory: Directory): ResourceKind {
+    const inputs = [
+        "applicationId",
+        "displayName",
+        "endDate",
+        "endDateRelative",
+        "rotateWhenChanged",
+        "startDate",
+    ];
+    const outputs = (found: Password, old: Properties): Properties => ({
+        ...pick(old, ["endDateRelative", "rotateWhenChanged"]),
+        applicationId: `/applications/${found.applicationObjectId}`,
+        displayName: found.displayName ?? "",
+        endDate: found.endDate,
+        keyId: found.keyId,
+        startDate: found.startDate,
+        // Entra ID tells the value once; from then on only the state has it.
+        value: old.value,
+    });
+    const keyId = (id: string) => lastSegment(id, "password");
+    return {
+        inputs,
+        required: ["applicationId"],
+        replaceOn: inputs,
+        deleteBeforeReplace: false,
+        secrets: ["value"],
+        preview: (wanted) => ({
+            ...allUnknown(["displayName", "endDate", "keyId", "startDate", "value"]),
+            ...wanted,
+        }),
+        async create(wanted) {
+            const application = lastSegment(String(wanted.applicationId), "applications");
+            const { password: created, value } = await asPlugin(() =>
+                directory.addPassword(application, {
+                    ...pick(wanted, ["displayName", "endDate", "startDate"]),
+                    ...(typeof wanted.endDateRelative === "string" && {
+                        lifetime: goDuration(wanted.endDateRelative),
+                    }),
+                }),
+            );
+            return {
+                id: `${application}/password/${created.keyId}`,
+                outputs: outputs(created, { ...wanted, value }),
+            };
+        },
+        read(id, old) {
+            const found = directory.password(keyId(id));
+            return found && outputs(found, old);
+        },
+        inputsOf: (state) => pick(state, inputs),
+        delete: (id) => directory.removePassword(keyId(id)),
+    };
+}
+
+const allUnknown = (names: readonly string[]): Properties =>
+    Object.fromEntries(names.map((name) => [name, unknown]));
+
+const milliseconds = { h: 3_600_000, m: 60_000, s: 1000 } as const;
+
+/** Milliseconds of a duration as Go writes it, such as `4320h` or `1h30m`: azuread's form of `endDateRelative`. */
+function goDuration(text: string): number {
+    if (!/^(\d+[hms])+$/.test(text)) {
+        throw new Error(`endDateRelative '${text}' is not a duration such as '4320h' or '1h30m'.`);
+    }
+    return [...text.matchAll(/(\d+)([hms])/g)].reduce(
+        (sum, [, count, unit]) => sum + Number(count) * milliseconds[unit as "h" | "m" | "s"],
+        0,
+    );
+}
+
+/** The object id at the end of ids such as `/applications/<object id>`. */
+function lastSegment(id: string, collection: string): string {
+    const found = new RegExp(`(?:^|/)${collection}/([^/]+)$`).exec(id)?.[1];
+    if (!found) throw new Error(`'${id}' is not an id of the form '/${collection}/<object id>'.`);
+    return found;
+}
+
+/** Microsoft Graph's refusals in the words of the real plugin. */
+async function asPlugin<T>(work: () => Promise<T>): Promise<T> {
+    try {
+        return await work();
+    } catch (error) {
+        if (!(error instanceof GraphError)) throw error;
+        throw new Error(
+            `unexpected status ${error.status} with error: ${error.code}: ${error.message}`,
+            { cause: error },
+        );
+    }
+}

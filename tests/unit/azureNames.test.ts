@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { cloudOf } from "../../kms/azureKeyVault/environment";
+import { identityOfVariables } from "../../kms/azureKeyVault/identity";
+import { foldName, keyNameProblem, kekName, vaultNameProblem } from "../../kms/azureKeyVault/names";
+import { keyPermissions } from "../../kms/azureKeyVault/permissions";
+import { protectionProblem } from "../../kms/azureKeyVault/sku";
+
+test.each(["a", "rsa-1", "RSA-1", "-", "0".repeat(127), "keymgmt-kek-2"])(
+    "Azure takes the key name %j",
+    (name) => expect(keyNameProblem(name)).toBeUndefined(),
+);
+
+test.each(["", "a".repeat(128), "a_b", "a.b", "a b", "ä", "a/b", "rsa-1\n", "\nrsa-1", "__proto__"])(
+    "Azure refuses the key name %j",
+    (name) => expect(keyNameProblem(name)).toMatch(/1 to 127 of the characters 0-9 a-z A-Z -/),
+);
+
+test("the name of the key exchange key is taken, in any case", () => {
+    for (const name of [kekName, kekName.toUpperCase(), "Keymgmt-Kek"]) {
+        expect(keyNameProblem(name)).toMatch(/is the name of the key exchange key/);
+    }
+});
+
+test.each(["abc", "learn-keyvault", "A1b", "a".repeat(24), "a-1-b-2"])(
+    "Azure takes the vault name %j",
+    (name) => expect(vaultNameProblem(name)).toBeUndefined(),
+);
+
+test.each(["", "ab", "a".repeat(25), "1ab", "-ab", "ab-", "a--b", "a_b", "abc\n", "a.b", "äbc"])(
+    "Azure refuses the vault name %j",
+    (name) => expect(vaultNameProblem(name)).toMatch(/3 to 24 of the characters/),
+);
+
+test("no name is taken that isn't made of the allowed characters alone", () => {
+    fc.assert(
+        fc.property(fc.string({ unit: "binary", maxLength: 140 }), (name) => {
+            const allowed = /^[0-9a-zA-Z-]+$/.test(name) && !name.includes("\n");
+            if (!allowed || name.length > 127) {
+                expect(keyNameProblem(name)).toBeDefined();
+                expect(vaultNameProblem(name)).toBeDefined();
+            }
+        }),
+    );
+});
+
+test("names that differ in case alone are one name", () => {
+    expect(foldName("RSA-1")).toBe(foldName("rsa-1"));
+    expect(foldName("rsa-1")).not.toBe(foldName("rsa-2"));
+});
+
+test("the permissions are exactly those needed: create only for the key exchange key", () => {
+    const always = ["delete", "get", "import", "list", "recover", "update"];
+    expect([...keyPermissions([])].sort()).toEqual(always);
+    expect([...keyPermissions(["software"])].sort()).toEqual(always);
+    expect([...keyPermissions(["software", "hsm"])].sort()).toEqual(["create", ...always].sort());
+});
+
+test("only a premium vault protects by HSM", () => {
+    const problem = (sku: "standard" | "premium", protection: "hsm" | "software") =>
+        protectionProblem({ name: "learn-keyvault", sku }, protection);
+    expect(problem("premium", "hsm")).toBeUndefined();
+    expect(problem("premium", "software")).toBeUndefined();
+    expect(problem("standard", "software")).toBeUndefined();
+    expect(problem("standard", "hsm")).toMatch(/vault learn-keyvault .* premium.* software/);
+});
+
+test("AZURE_* is an identity only when all three are set", () => {
+    const all = { AZURE_TENANT_ID: "t", AZURE_CLIENT_ID: "c", AZURE_CLIENT_SECRET: "s" };
+    expect(identityOfVariables(all)).toEqual({ tenantId: "t", clientId: "c", clientSecret: "s" });
+    for (const name of Object.keys(all)) {
+        expect(identityOfVariables({ ...all, [name]: undefined })).toBeUndefined();
+        expect(identityOfVariables({ ...all, [name]: "" })).toBeUndefined();
+    }
+});
+
+test("only the local Azure is told by AZURE_AUTHORITY_HOST where it is, and is trusted without a well-known name", () => {
+    const variables = { AZURE_AUTHORITY_HOST: "https://127.0.0.1:20000" };
+    expect(cloudOf("local", variables)).toEqual({
+        authorityHost: "https://127.0.0.1:20000",
+        wellKnownHosts: false,
+    });
+    const real = (["AzurePublicCloud", "AzureUSGovernment", "AzureChinaCloud"] as const).map(
+        (environment) => cloudOf(environment, variables),
+    );
+    expect(real.map(({ wellKnownHosts }) => wellKnownHosts)).toEqual([true, true, true]);
+    expect(real.map(({ authorityHost }) => authorityHost)).toEqual([
+        "https://login.microsoftonline.com",
+        "https://login.microsoftonline.us",
+        "https://login.chinacloudapi.cn",
+    ]);
+});
