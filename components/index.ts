@@ -8,8 +8,11 @@ export {
     KeyRing,
     type KeyRingArgs,
     type KeyRingDistribution,
+    type KeyRingDistributionOutput,
     type KeyRingKey,
+    type KeyRingKeyOutput,
     type KeyRingVault,
+    type KeyRingVaultOutput,
 } from "./keyRing";
 export { KeyVault, type KeyVaultAccess, type KeyVaultArgs } from "./keyVault";
 export { ManagedKey, type ManagedKeyArgs } from "./managedKey";

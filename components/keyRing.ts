@@ -47,22 +47,56 @@ export interface KeyRingDistribution {
     protection: Protection;
 }
 
+export interface KeyRingVaultOutput {
+    /** ARM id. */
+    id: string;
+    /** URL of the data plane. */
+    uri: string;
+    sku: Sku;
+}
+
+export interface KeyRingKeyOutput {
+    type: KeyType;
+    latestVersion: number;
+    /** By number. `createdAt` is ISO 8601, `publicKey` PEM, `thumbprint` RFC 7638 (SHA-256). */
+    versions: Record<string, { createdAt: string; publicKey: string; thumbprint: string }>;
+}
+
+export interface KeyRingDistributionOutput {
+    key: string;
+    vault: string;
+    /** The key's name in the vault. */
+    name: string;
+    /** Versionless key id (URL). */
+    keyId: string;
+    /** Key id (URL) of the current version. */
+    versionedKeyId: string;
+    /** Our number of the current version. */
+    currentVersion: number;
+    /** By our number: Azure's version id, and whether it is enabled. */
+    versions: Record<string, { id: string; enabled: boolean }>;
+    purposes: Purpose[];
+    protection: Protection;
+    /** The public key of each copy was compared with ours. */
+    verified: boolean;
+}
+
 /**
  * A set of keys and the vaults that they are distributed to, in a resource group and with a service principal of their own. That principal
  * gets the key permissions that the declared distributions take.
  */
 export class KeyRing extends pulumi.ComponentResource {
-    /** By name: `id`, `uri`, `sku`. */
-    readonly vaults: pulumi.Output<unknown>;
-    /** `tenantId`, `clientId`, `objectId`. */
-    readonly servicePrincipal: pulumi.Output<unknown>;
-    /** By name: `type`, `latestVersion`, and `versions`, by number: `createdAt`, `publicKey` (PEM), `thumbprint`. */
-    readonly keys: pulumi.Output<unknown>;
-    /**
-     * For each key and vault: `key`, `vault`, `name`, `keyId`, `versionedKeyId`, `currentVersion`, `versions` (by our number: Azure's `id`,
-     * `enabled`), `purposes`, `protection`, `verified`.
-     */
-    readonly distributions: pulumi.Output<unknown>;
+    /** By name. */
+    readonly vaults: pulumi.Output<Record<string, KeyRingVaultOutput>>;
+    readonly servicePrincipal: pulumi.Output<{
+        tenantId: string;
+        clientId: string;
+        objectId: string;
+    }>;
+    /** By name. */
+    readonly keys: pulumi.Output<Record<string, KeyRingKeyOutput>>;
+    /** One for each key and vault. */
+    readonly distributions: pulumi.Output<KeyRingDistributionOutput[]>;
 
     constructor(name: string, args: KeyRingArgs, opts?: pulumi.ComponentResourceOptions) {
         super("keymgmt:index:KeyRing", name, {}, opts);
@@ -131,7 +165,7 @@ export class KeyRing extends pulumi.ComponentResource {
                 ...describeDistribution(resource),
             })),
         );
-        this.registerOutputs();
+        this.registerOutputs({ vaults: this.vaults, servicePrincipal: this.servicePrincipal });
     }
 }
 

@@ -42,6 +42,17 @@ export const provider: Provider<Inputs, State> = forHost({
                 reason: `key ${name} is of type ${old.type} for life, so it can't become ${others.type}; make a new key with another name`,
             });
         }
+        if (
+            old.name !== undefined &&
+            old.name !== name &&
+            !isUnknown(name) &&
+            !old.deletionAllowed
+        ) {
+            failures.push({
+                property: "name",
+                reason: `key ${old.name} would be deleted and key ${name} made instead, but the deletionAllowed of ${old.name} is false; set it to true and run pulumi up first, or make ${name} a key of its own`,
+            });
+        }
         if (old.seal && old.seal.id !== seal.id) {
             failures.push({
                 property: "seal",

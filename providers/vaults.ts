@@ -78,13 +78,15 @@ export async function keepToken(
     given: IdentityReference,
     sealKey: SealKey,
 ): Promise<IdentityReference> {
-    if (!old?.clientSecret || !given.clientSecret) {
+    const sameClient = old?.tenantId === given.tenantId && old.clientId === given.clientId;
+    if (!sameClient || !old.clientSecret || !given.clientSecret) {
         return given;
     }
     const open = async (identity: IdentityReference) =>
         Buffer.from(await unseal(sealKey, identity.clientSecret!, credentialBinding(identity)));
     try {
-        return (await open(old)).equals(await open(given)) ? old : given;
+        const same = (await open(old)).equals(await open(given));
+        return same ? { ...given, clientSecret: old.clientSecret } : given;
     } catch {
         return given; // unknown, or sealed with another seal key: not the same
     }

@@ -217,7 +217,10 @@ export class AzureKeyVault implements Kms {
         try {
             return await answer;
         } catch (error) {
-            throw toSpecificError(error) ?? explain(error, what, this.vault);
+            throw (
+                toSpecificError(error) ??
+                explain(error, what, `${this.vault.name} (${this.vault.uri})`)
+            );
         }
     }
 }

@@ -1,6 +1,5 @@
 import { KeymgmtError } from "../../keys/errors";
 import { OutcomeUnknownError, SoftDeletedError } from "../kms";
-import type { VaultAddress } from "./azureKeyVault";
 
 interface ServiceError {
     statusCode?: number;
@@ -26,11 +25,14 @@ export function toSpecificError(error: unknown): Error | undefined {
     return undefined;
 }
 
-/** Says what the vault was to do, what it answered and what its reader can do about it. */
-export function explain(error: unknown, what: string, vault: VaultAddress): KeymgmtError {
+/**
+ * Says what the vault was to do, what it answered and what its reader can do about it.
+ * @param vault its name and URL
+ */
+export function explain(error: unknown, what: string, vault: string): KeymgmtError {
     const { statusCode, code, name, message } = error as ServiceError;
     const answer = [statusCode, code ?? name].filter(Boolean).join(" ");
-    const text = `Vault ${vault.name} (${vault.uri}) didn't ${what}: ${answer}: ${firstLines(message)}`;
+    const text = `Vault ${vault} didn't ${what}: ${answer}: ${firstLines(message)}`;
     return new KeymgmtError("KMS", `${text}${hint(error)}`, { cause: error });
 }
 

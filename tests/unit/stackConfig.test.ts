@@ -411,12 +411,12 @@ describe("hostile JSON", () => {
         const deep = "[".repeat(100_000) + "]".repeat(100_000);
         for (const keys of [deep, `{"k":${deep}}`, `{"k":{"type":${deep}}}`]) {
             const problems = problemsOf({ ...good, keys });
-            expect(problems).toHaveLength(keys.startsWith("[") ? 1 : keys.includes("type") ? 1 : 1);
+            expect(problems).toHaveLength(1);
             expect(describeProblems(problems).length).toBeLessThan(500);
         }
     });
 
-    const names = fc.constantFrom("__proto__", "constructor", "toString", "", "a\u0000b", "length");
+    const names = fc.constantFrom("__proto__", "constructor", "toString", "", "a\u0000b");
     const values: fc.Arbitrary<unknown> = fc.oneof(
         fc.constantFrom(null, true, [], {}, "", "sign", 1e308, -0, [[[[]]]], [null], "\u001b[2J"),
         fc.double(),
