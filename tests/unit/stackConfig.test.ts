@@ -354,11 +354,8 @@ test("a secret that stands where its location should is not repeated", () => {
 });
 
 test("the text has a line for each problem, and says that nothing was changed", () => {
-    const config = withKey({ type: "rsa-1024", distribute: 1e999 });
-    const problems = problemsOf({
-        ...config,
-        keys: `{"rsa-1":{"type":"rsa-1024","distribute":1e999}}`,
-    });
+    const keys = `{"rsa-1":{"type":"rsa-1024","distribute":1e999}}`;
+    const problems = problemsOf({ ...good, keys });
     expect(describeProblems(problems).split("\n")).toEqual([
         "The stack's config has 2 problems. Nothing was changed.",
         `  keymgmt:keys.rsa-1.type: "rsa-1024": ${types}`,

@@ -1,0 +1,124 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import tls from "node:tls";
+import {
+    createDefaultHttpClient,
+    createHttpHeaders,
+    createPipelineRequest,
+} from "@azure/core-rest-pipeline";
+import { ClientSecretCredential } from "@azure/identity";
+import { KeyClient } from "@azure/keyvault-keys";
+import { startCloud, type Cloud } from "../../local/cloud";
+import type { RequestLogEntry } from "../../local/requestLog";
+
+const resourceGroup = "resourceGroups/group";
+
+/** A local Azure in a temporary folder, which the Azure SDKs in this process trust. */
+export class TestAzure {
+    private constructor(
+        readonly folder: string,
+        private readonly cloud: Cloud,
+        private readonly restore: () => void,
+    ) {}
+
+    static async start(): Promise<TestAzure> {
+        const folder = await mkdtemp(join(tmpdir(), "provider-test-"));
+        const cloud = await startCloud({ folder, stack: "dev" });
+        const { authorityHost, caFile } = cloud.description;
+        const distrust = trust(readFileSync(caFile, "utf8"));
+        process.env.AZURE_AUTHORITY_HOST = authorityHost;
+        const azure = new TestAzure(folder, cloud, () => {
+            delete process.env.AZURE_AUTHORITY_HOST;
+            distrust();
+        });
+        await azure.manage("PUT", resourceGroup, { location: "westeurope" });
+        return azure;
+    }
+
+    async close(): Promise<void> {
+        this.restore();
+        await this.cloud.close();
+        await rm(this.folder, { recursive: true, force: true });
+    }
+
+    get description() {
+        return this.cloud.description;
+    }
+
+    /** The operator, as a resource's inputs name it; its secret isn't sealed. */
+    get operator() {
+        const { tenantId, operator } = this.description;
+        return { tenantId, ...operator };
+    }
+
+    /** Makes a vault. @returns its URI */
+    async createVault(name: string, sku: "premium" | "standard" = "premium"): Promise<string> {
+        const vault = `${resourceGroup}/providers/Microsoft.KeyVault/vaults/${name}`;
+        await this.manage("PUT", vault, {
+            location: "westeurope",
+            properties: {
+                tenantId: this.description.tenantId,
+                sku: { family: "A", name: sku },
+                accessPolicies: [],
+            },
+        });
+        return this.description.vaults[name]!;
+    }
+
+    /** A client that has nothing to do with ours. */
+    client(vault: string): KeyClient {
+        return new KeyClient(this.description.vaults[vault]!, this.credential(), {
+            disableChallengeResourceVerification: true,
+        });
+    }
+
+    credential(): ClientSecretCredential {
+        const { tenantId, clientId, clientSecret } = this.operator;
+        return new ClientSecretCredential(tenantId, clientId, clientSecret, {
+            authorityHost: this.description.authorityHost,
+            disableInstanceDiscovery: true,
+        });
+    }
+
+    /** What a vault answered, without the requests for a challenge. */
+    async requests(vault: string): Promise<RequestLogEntry[]> {
+        const lines = (await readFile(join(this.folder, "requests.jsonl"), "utf8")).trim();
+        return lines
+            .split("\n")
+            .map((line) => JSON.parse(line) as RequestLogEntry)
+            .filter((entry) => entry.vault === vault && entry.status !== 401);
+    }
+
+    private async manage(method: "PUT", path: string, body: object): Promise<void> {
+        const { resourceManager, subscriptionId } = this.description;
+        const { token } = await this.credential().getToken("https://management.azure.com/.default");
+        const response = await createDefaultHttpClient().sendRequest(
+            createPipelineRequest({
+                url: `${resourceManager}/subscriptions/${subscriptionId}/${path}?api-version=2024-11-01`,
+                method,
+                headers: createHttpHeaders({
+                    authorization: `Bearer ${token}`,
+                    "content-type": "application/json",
+                }),
+                body: JSON.stringify(body),
+            }),
+        );
+        if (response.status >= 300) {
+            throw new Error(`${path}: ${response.status} ${response.bodyAsText}`);
+        }
+    }
+}
+
+/**
+ * Makes this process trust a CA. NODE_EXTRA_CA_CERTS, which is how a user does it, is read when a process starts; and the SDKs make HTTPS agents
+ * of their own, so that https.globalAgent's options don't reach them.
+ */
+function trust(ca: string): () => void {
+    const create = tls.createSecureContext;
+    tls.createSecureContext = (options) => create({ ca, ...options });
+    return () => {
+        tls.createSecureContext = create;
+    };
+}

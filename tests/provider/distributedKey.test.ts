@@ -1,0 +1,567 @@
+import { createPrivateKey, randomBytes } from "node:crypto";
+import { CryptographyClient } from "@azure/keyvault-keys";
+import type { KeyType } from "../../keys/keyType";
+import { generateKeyVersion, openKeyVersion, type KeyVersion } from "../../keys/keyVersion";
+import { parseSealKey, seal } from "../../keys/seal";
+import { declaredKeys } from "../../providers/declaredKeys";
+import { provider, type Inputs, type State } from "../../providers/distributedKey";
+import { credentialBinding } from "../../providers/vaults";
+import { TestAzure } from "./azure";
+import { startProxy, type Meddle } from "./proxy";
+
+// A key exchange key has 4096 bits: making one takes a second or more.
+jest.setTimeout(60_000);
+
+const sealText = randomBytes(32).toString("base64url");
+const sealKey = parseSealKey(sealText, "the test");
+const vaultName = "test-vault";
+
+let azure: TestAzure;
+let vaultUri: string;
+let clientSecret: string;
+
+beforeAll(async () => {
+    process.env.SEAL_OF_TEST = sealText;
+    azure = await TestAzure.start();
+    vaultUri = await azure.createVault(vaultName);
+    clientSecret = await sealedSecret(azure.operator.clientSecret);
+});
+afterAll(async () => {
+    await azure.close();
+    delete process.env.SEAL_OF_TEST;
+});
+
+const sealedSecret = (secret: string) =>
+    seal(sealKey, Buffer.from(secret), credentialBinding(azure.operator));
+
+/** A key of a name of its own, so that tests don't meet. */
+async function newKey(name: string, type: KeyType = "ecdsa-p256", versions = 1) {
+    const make = (version: number) =>
+        generateKeyVersion({ key: name, type, version }, sealKey, new Date());
+    const all: KeyVersion[] = [];
+    for (let version = 1; version <= versions; version++) {
+        all.push(await make(version));
+    }
+    return {
+        inputs: (changes: Partial<Inputs> = {}) => inputsOf(name, type, all, changes),
+        /** The same key with one version more. */
+        rotated: async (changes: Partial<Inputs> = {}) =>
+            inputsOf(name, type, [...all, await make(all.length + 1)], changes),
+    };
+}
+
+async function inputsOf(
+    key: string,
+    type: KeyType,
+    versions: KeyVersion[],
+    changes: Partial<Inputs>,
+): Promise<Inputs> {
+    const { tenantId, clientId } = azure.operator;
+    const given = {
+        __provider: "the code",
+        key,
+        type,
+        version: versions.length,
+        versions,
+        name: key,
+        vault: { name: vaultName, uri: vaultUri, sku: "premium", environment: "local" },
+        identity: { tenantId, clientId, clientSecret },
+        purposes: ["sign"],
+        protection: "software",
+        deletionAllowed: false,
+        seal: { location: "env:SEAL_OF_TEST", id: sealKey.id },
+        ...changes,
+    };
+    const { inputs, failures } = await provider.check({}, given);
+    expect(failures ?? []).toEqual([]);
+    // As the host does.
+    return { ...inputs!, __provider: "the code" } as Inputs;
+}
+
+async function create(inputs: Inputs): Promise<{ id: string; state: State }> {
+    const { id, outs } = await provider.create(inputs);
+    return { id, state: outs as State };
+}
+async function update(id: string, state: State, inputs: Inputs): Promise<State> {
+    return (await provider.update(id, state, inputs)).outs as State;
+}
+/** What the engine would do. */
+const changes = async (state: State, inputs: Inputs) =>
+    (await provider.diff("id", state, inputs)).changes;
+
+/** The operations on one key, in order. */
+async function operationsOn(key: string): Promise<string[]> {
+    const entries = await azure.requests(vaultName);
+    return entries.filter((entry) => entry.key === key).map(({ operation }) => operation ?? "?");
+}
+
+async function versionsInVault(name: string): Promise<string[]> {
+    const found: { id: string; at: number }[] = [];
+    for await (const version of azure.client(vaultName).listPropertiesOfKeyVersions(name)) {
+        found.push({ id: version.version!, at: version.createdOn!.getTime() });
+    }
+    return found.sort((a, b) => a.at - b.at).map(({ id }) => id);
+}
+
+describe("a first distribution", () => {
+    test.each<[KeyType, Inputs["protection"], string]>([
+        ["rsa-2048", "hsm", "RSA-HSM"],
+        ["rsa-2048", "software", "RSA"],
+        ["ecdsa-p256", "hsm", "EC-HSM"],
+        ["ecdsa-p384", "software", "EC"],
+        ["ecdsa-p521", "hsm", "EC-HSM"],
+    ])("%s with protection %s becomes a %s key that is ours", async (type, protection, kty) => {
+        const name = `first-${type}-${protection}`;
+        const key = await newKey(name, type);
+        const inputs = await key.inputs({ protection, purposes: ["sign", "verify"] });
+        const { id, state } = await create(inputs);
+
+        const found = await azure.client(vaultName).getKey(name);
+        expect(found.keyType).toBe(kty);
+        expect(found.keyOperations!.sort()).toEqual(["sign", "verify"]);
+        expect(found.properties.tags).toEqual({
+            "keymgmt-key": name,
+            "keymgmt-version": "1",
+            "keymgmt-thumbprint": inputs.versions[0]!.thumbprint,
+        });
+        expect(id).toBe(`${vaultUri}keys/${name}`);
+        expect(state).toMatchObject({
+            schemaVersion: 1,
+            verified: true,
+            keyId: id,
+            versionedKeyId: found.id,
+            copies: {
+                1: {
+                    id: found.properties.version,
+                    enabled: true,
+                    thumbprint: inputs.versions[0]!.thumbprint,
+                },
+            },
+        });
+        // The sealed material is in the key's state, and not in each copy's too.
+        expect(state).not.toHaveProperty("versions");
+        expect(await changes(state, inputs)).toBe(false);
+    });
+
+    test("a ciphertext that is made with the public key opens in the vault, and it only does what it may", async () => {
+        const key = await newKey("encrypts", "rsa-2048");
+        await create(await key.inputs({ protection: "hsm", purposes: ["encrypt", "decrypt"] }));
+        const found = await azure.client(vaultName).getKey("encrypts");
+        const crypto = new CryptographyClient(found.id!, azure.credential(), {
+            disableChallengeResourceVerification: true,
+        });
+        const { result } = await crypto.encrypt("RSA-OAEP-256", Buffer.from("secret"));
+        const opened = await crypto.decrypt("RSA-OAEP-256", result);
+        expect(Buffer.from(opened.result).toString()).toBe("secret");
+        await expect(crypto.sign("RS256", randomBytes(32))).rejects.toThrow(/sign/);
+    });
+
+    test("costs one list, one look at the key exchange key and one import; the second key no more of that look", async () => {
+        const fresh = "count-vault";
+        const uri = await azure.createVault(fresh);
+        const vault = { name: fresh, uri, sku: "premium", environment: "local" } as const;
+        for (const name of ["count-1", "count-2"]) {
+            await create(await (await newKey(name)).inputs({ vault, protection: "hsm" }));
+        }
+        const requests = await azure.requests(fresh);
+        expect(requests.map(({ operation, key }) => `${operation} ${key}`)).toEqual([
+            "listVersions count-1",
+            "get keymgmt-kek",
+            "create keymgmt-kek",
+            "import count-1",
+            "listVersions count-2",
+            "import count-2",
+        ]);
+        const kek = await azure.client(fresh).getKey("keymgmt-kek");
+        expect(kek.keyOperations).toEqual(["import"]);
+        expect(kek.keyType).toBe("RSA-HSM");
+    });
+});
+
+describe("after a crash", () => {
+    test("the same creation, without state, imports nothing twice", async () => {
+        const inputs = await (await newKey("crash", "ecdsa-p256", 2)).inputs();
+        const first = await create(inputs);
+        const before = (await operationsOn("crash")).length;
+        const again = await create(inputs);
+        expect(again.state.copies).toEqual(first.state.copies);
+        expect((await operationsOn("crash")).slice(before)).not.toContain("import");
+        expect(await versionsInVault("crash")).toHaveLength(2);
+    });
+
+    test("a distribution that stopped half-way goes on where it stopped", async () => {
+        const key = await newKey("half-way");
+        await create(await key.inputs());
+        const rotated = await key.rotated();
+        const { state } = await create(rotated);
+        expect(Object.keys(state.copies)).toEqual(["1", "2"]);
+        const operations = await operationsOn("half-way");
+        expect(operations.filter((operation) => operation === "import")).toHaveLength(2);
+    });
+});
+
+describe("an update", () => {
+    test("brings version 2 in on top, keeps version 1 enabled, and has nothing to do after that", async () => {
+        const key = await newKey("rotate");
+        const { id, state } = await create(await key.inputs());
+        const inputs = await key.rotated();
+        expect(await changes(state, inputs)).toBe(true);
+        const next = await update(id, state, inputs);
+        expect(next.copies[1]).toEqual(state.copies[1]);
+        const current = await azure.client(vaultName).getKey("rotate");
+        expect(current.properties.version).toBe(next.copies[2]!.id);
+        expect(next.versionedKeyId).toBe(current.id);
+        expect(next).toMatchObject({ version: 2, verified: true });
+        const first = await azure
+            .client(vaultName)
+            .getKey("rotate", { version: next.copies[1]!.id });
+        expect(first.properties.enabled).toBe(true);
+        expect(await changes(next, inputs)).toBe(false);
+
+        const before = (await operationsOn("rotate")).length;
+        expect(await update(id, next, inputs)).toEqual(next);
+        expect((await operationsOn("rotate")).slice(before)).toEqual(["listVersions"]);
+    });
+
+    test("enables a copy that somebody disabled, and says so in the state", async () => {
+        const key = await newKey("disabled");
+        const inputs = await key.inputs();
+        const { id, state } = await create(inputs);
+        const copy = state.copies[1]!.id;
+        const client = azure.client(vaultName);
+        await client.updateKeyProperties("disabled", copy, { enabled: false });
+        const refreshed = (await provider.read(id, state)).props as State;
+        expect(refreshed.copies[1]!.enabled).toBe(false);
+        expect(await changes(refreshed, inputs)).toBe(true);
+        const mended = await update(id, refreshed, inputs);
+        expect((await client.getKey("disabled")).properties.enabled).toBe(true);
+        expect(mended.copies[1]!.enabled).toBe(true);
+        expect(await changes(mended, inputs)).toBe(false);
+    });
+
+    test("sets other purposes in place, on every version", async () => {
+        const key = await newKey("purposes", "ecdsa-p256", 2);
+        const { id, state } = await create(await key.inputs({ purposes: ["sign"] }));
+        const inputs = await key.inputs({ purposes: ["verify"] });
+        expect(await changes(state, inputs)).toBe(true);
+        expect(await provider.diff(id, state, inputs)).toMatchObject({ replaces: [] });
+        const next = await update(id, state, inputs);
+        expect(next.purposes).toEqual(["verify"]);
+        const client = azure.client(vaultName);
+        for (const { id: version } of Object.values(state.copies)) {
+            const found = await client.getKey("purposes", { version });
+            expect(found.keyOperations).toEqual(["verify"]);
+        }
+        expect(await versionsInVault("purposes")).toHaveLength(2);
+    });
+
+    test("puts our latest version on top again when somebody made another one, which stays", async () => {
+        const key = await newKey("covered");
+        const inputs = await key.inputs();
+        const { id, state } = await create(inputs);
+        const foreign = await azure.client(vaultName).createEcKey("covered", { curve: "P-384" });
+        const next = await update(id, state, inputs);
+        const client = azure.client(vaultName);
+        expect((await client.getKey("covered")).properties.version).toBe(next.copies[1]!.id);
+        const { version } = foreign.properties;
+        expect((await client.getKey("covered", { version })).key!.crv).toBe("P-384");
+        expect(await versionsInVault("covered")).toHaveLength(3);
+    });
+});
+
+describe("a name that is taken", () => {
+    test("by a foreign key is left alone", async () => {
+        const foreign = await azure.client(vaultName).createEcKey("foreign");
+        const inputs = await (await newKey("foreign")).inputs();
+        await expect(create(inputs)).rejects.toMatchObject({
+            code: "NAME_TAKEN",
+            message: expect.stringMatching(/vault test-vault has a key foreign/) as string,
+        });
+        const found = await azure.client(vaultName).getKey("foreign");
+        expect(found.id).toBe(foreign.id);
+        expect(found.properties.updatedOn).toEqual(foreign.properties.updatedOn);
+        expect(await versionsInVault("foreign")).toHaveLength(1);
+    });
+
+    test("by our own soft-deleted key is taken up again, with its versions", async () => {
+        const key = await newKey("recovered");
+        const inputs = await key.inputs({ deletionAllowed: true });
+        const { id, state } = await create(inputs);
+        await provider.delete(id, state);
+        expect(await versionsInVault("recovered")).toEqual([]);
+        const again = await create(inputs);
+        expect(again.state.copies).toEqual(state.copies);
+    });
+
+    test("by a foreign soft-deleted key is an error that says so", async () => {
+        const client = azure.client(vaultName);
+        await client.createEcKey("soft");
+        await client.beginDeleteKey("soft");
+        const inputs = await (await newKey("soft")).inputs();
+        await expect(create(inputs)).rejects.toMatchObject({
+            code: "NAME_TAKEN",
+            message: expect.stringMatching(/soft-deleted key that isn't key soft/) as string,
+        });
+        await expect(client.getKey("soft")).rejects.toMatchObject({ statusCode: 404 });
+        await client.getDeletedKey("soft");
+    });
+});
+
+describe("a deletion", () => {
+    test("is refused while the key may not be deleted; of a key that stays, it ends the distribution", async () => {
+        const { id, state } = await create(await (await newKey("stays")).inputs());
+        await expect(provider.delete(id, state)).rejects.toMatchObject({
+            code: "DELETION_NOT_ALLOWED",
+        });
+        await azure.client(vaultName).getKey("stays");
+        declaredKeys.add("stays");
+        await provider.delete(id, state);
+        await expect(azure.client(vaultName).getKey("stays")).rejects.toMatchObject({
+            statusCode: 404,
+        });
+        await provider.delete(id, state); // again, as after a crash
+    });
+
+    test("leaves a key alone that took our name meanwhile", async () => {
+        const inputs = await (await newKey("replaced")).inputs({ deletionAllowed: true });
+        const { id, state } = await create(inputs);
+        const client = azure.client(vaultName);
+        await client.beginDeleteKey("replaced");
+        await client.purgeDeletedKey("replaced");
+        await client.createEcKey("replaced");
+        await provider.delete(id, state);
+        await client.getKey("replaced");
+    });
+});
+
+describe("a refresh", () => {
+    test("without a change gives the same state", async () => {
+        const { id, state } = await create(
+            await (await newKey("refresh", "ecdsa-p256", 2)).inputs(),
+        );
+        expect(await provider.read(id, state)).toEqual({ id, props: state });
+    });
+
+    test("keeps the newest copy where a version has two", async () => {
+        const key = await newKey("twice");
+        const inputs = await key.inputs();
+        const { id, state } = await create(inputs);
+        await azure.client(vaultName).createEcKey("twice");
+        const next = await update(id, state, inputs);
+        const newest = await azure.client(vaultName).getKey("twice");
+        const { props } = await provider.read(id, next);
+        expect((props as State).copies[1]!.id).toBe(newest.properties.version);
+    });
+
+    test("of a key that is gone says so, and the next creation brings it anew", async () => {
+        const inputs = await (await newKey("gone")).inputs();
+        const { id, state } = await create(inputs);
+        await azure.client(vaultName).beginDeleteKey("gone");
+        await azure.client(vaultName).purgeDeletedKey("gone");
+        expect(await provider.read(id, state)).toEqual({});
+        await create(inputs);
+        expect(await versionsInVault("gone")).toHaveLength(1);
+    });
+});
+
+describe("the identity", () => {
+    const variables = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"] as const;
+    const wrong = { AZURE_CLIENT_SECRET: "wrong", SECRET_OF_TEST: "wrong" };
+    afterEach(() => {
+        for (const name of [...variables, "SECRET_OF_TEST"]) {
+            delete process.env[name];
+        }
+    });
+    function setVariables(clientSecret: string): void {
+        const { tenantId, clientId } = azure.operator;
+        Object.assign(process.env, {
+            AZURE_TENANT_ID: tenantId,
+            AZURE_CLIENT_ID: clientId,
+            AZURE_CLIENT_SECRET: clientSecret,
+        });
+    }
+    // Of another name for the vault, so that no client of it is there that has a token already.
+    const place = (name: string) => ({
+        name: `${vaultName}-${name}`,
+        uri: vaultUri.replace("127.0.0.1", "localhost"),
+        sku: "premium" as const,
+        environment: "local" as const,
+    });
+    async function identityWith(members: Partial<Inputs["identity"]>) {
+        const { tenantId, clientId } = azure.operator;
+        return { tenantId, clientId, ...members };
+    }
+
+    test("chosen for the vault wins over AZURE_*, and that one over the sealed one", async () => {
+        const refused =
+            /didn't list .* 7000215.* Check the tenant, the client id and the client secret/;
+        const sealedWrong = await identityWith({ clientSecret: await sealedSecret("wrong") });
+        const chosen = await identityWith({
+            clientSecret: await sealedSecret("wrong"),
+            clientSecretFrom: "env:SECRET_OF_TEST",
+        });
+        const key = await newKey("identity");
+        const attempt = async (identity: Inputs["identity"]) =>
+            create(await key.inputs({ identity, vault: place("identity") }));
+
+        await expect(attempt(sealedWrong)).rejects.toThrow(refused);
+        setVariables(azure.operator.clientSecret);
+        await attempt(sealedWrong);
+
+        setVariables(wrong.AZURE_CLIENT_SECRET);
+        process.env.SECRET_OF_TEST = azure.operator.clientSecret;
+        await attempt(chosen);
+        process.env.SECRET_OF_TEST = wrong.SECRET_OF_TEST;
+        setVariables(azure.operator.clientSecret);
+        await expect(attempt(chosen)).rejects.toThrow(refused);
+    });
+
+    test("without any secret is an error that says how to give one", async () => {
+        const inputs = await (
+            await newKey("no-identity")
+        ).inputs({
+            identity: await identityWith({}),
+        });
+        await expect(create(inputs)).rejects.toMatchObject({
+            code: "IDENTITY",
+            message: expect.stringMatching(/has no client secret\. Give/) as string,
+        });
+    });
+
+    test("that is sealed anew each run is no change, and another secret is one", async () => {
+        const key = await newKey("sealed-anew");
+        const { state } = await create(await key.inputs());
+        const given = async (secret: string) => {
+            const { inputs } = await provider.check(state, {
+                ...(await key.inputs()),
+                identity: await identityWith({ clientSecret: await sealedSecret(secret) }),
+            });
+            return inputs!;
+        };
+        expect(await changes(state, await given(azure.operator.clientSecret))).toBe(false);
+        expect(await changes(state, await given("another one"))).toBe(true);
+    });
+});
+
+describe("over a connection that fails or lies", () => {
+    let proxy: Awaited<ReturnType<typeof startProxy>>;
+    beforeEach(async () => {
+        proxy = await startProxy(azure, vaultUri);
+    });
+    afterEach(() => proxy.close());
+    const through = () => ({
+        vault: {
+            name: vaultName,
+            uri: proxy.uri,
+            sku: "premium" as const,
+            environment: "local" as const,
+        },
+    });
+    const isImport = ({ method, body }: Parameters<Meddle>[0]) => method === "PUT" && body !== "";
+
+    test("an import whose answer is lost is found by the next list, and not sent again", async () => {
+        const key = await newKey("lost-answer", "rsa-2048", 2);
+        let lost = 0;
+        proxy.meddle((request, answer) => (isImport(request) && lost++ === 0 ? "lost" : answer));
+        const { state } = await create(await key.inputs(through()));
+        expect(lost).toBeGreaterThan(0);
+        expect(Object.keys(state.copies)).toEqual(["1", "2"]);
+        expect(await versionsInVault("lost-answer")).toHaveLength(2);
+        const operations = await operationsOn("lost-answer");
+        expect(operations.filter((operation) => operation === "import")).toHaveLength(2);
+    });
+
+    test("a failure half-way keeps what was done, with all that the engine needs to go on", async () => {
+        const key = await newKey("partly", "ecdsa-p256", 2);
+        const inputs = await key.inputs(through());
+        let imports = 0;
+        proxy.meddle((request, answer) =>
+            isImport(request) && ++imports === 2
+                ? { ...answer, status: 403, body: forbidden }
+                : answer,
+        );
+        // It worked, but the answer says that it didn't: worse can't be.
+        const error = (await create(inputs).catch((caught: unknown) => caught)) as Error & {
+            id: string;
+            properties: State & { __provider: string };
+            reasons: string[];
+        };
+        expect(error).toMatchObject({
+            code: "KMS",
+            id: `${proxy.uri}keys/partly`,
+            reasons: [error.message],
+            properties: {
+                ...statePart(inputs),
+                __provider: "the code",
+                schemaVersion: 1,
+                verified: false,
+                purposes: [],
+            },
+        });
+        expect(error.message).toMatch(
+            /^Vault test-vault \(.*\) didn't import version 2 of key partly as partly: 403/,
+        );
+        expect(Object.keys(error.properties.copies)).toEqual(["1"]);
+        // The host puts it into a protobuf Struct, which knows no undefined.
+        expect(JSON.parse(JSON.stringify(error.properties))).toEqual(error.properties);
+
+        expect(await changes(error.properties, inputs)).toBe(true);
+        const next = await update(error.id, error.properties, inputs);
+        expect(Object.keys(next.copies)).toEqual(["1", "2"]);
+        expect(next).toMatchObject({ purposes: ["sign"], verified: true });
+        expect(await versionsInVault("partly")).toHaveLength(2);
+        expect(await changes(next, inputs)).toBe(false);
+    });
+    const forbidden = JSON.stringify({
+        error: { code: "Forbidden", message: "no", innererror: { code: "ForbiddenByPolicy" } },
+    });
+    const statePart = ({ versions: _versions, ...others }: Inputs) => others;
+
+    test.each(["software", "hsm"] as const)(
+        "another public key than ours is refused (%s)",
+        async (protection) => {
+            const name = `mismatch-${protection}`;
+            const key = await newKey(name);
+            const other = await newKey("other");
+            const { x, y } = await publicJwk((await other.inputs()).versions[0]!);
+            proxy.meddle((request, answer) => {
+                if (!isImport(request)) {
+                    return answer;
+                }
+                const bundle = JSON.parse(answer.body) as { key: object };
+                return {
+                    ...answer,
+                    body: JSON.stringify({ ...bundle, key: { ...bundle.key, x, y } }),
+                };
+            });
+            await expect(
+                create(await key.inputs({ ...through(), protection })),
+            ).rejects.toMatchObject({
+                code: "PUBLIC_KEY_MISMATCH",
+                message: expect.stringMatching(
+                    new RegExp(`another public key for version 1 of key ${name}`),
+                ) as string,
+            });
+        },
+    );
+
+    test("a first request holds no key material: who answers it may be anyone", async () => {
+        const key = await newKey("first-request", "ecdsa-p256", 3);
+        const bodies: string[] = [];
+        proxy.meddle((request, answer) => {
+            if (answer.status === 401) {
+                bodies.push(request.body);
+            }
+            return answer;
+        });
+        await create(await key.inputs(through()));
+        expect(bodies).toEqual([""]);
+    });
+});
+
+async function publicJwk({ sealed }: KeyVersion): Promise<{ x?: string; y?: string }> {
+    const identity = { key: "other", type: "ecdsa-p256" as const, version: 1 };
+    const material = await openKeyVersion(identity, sealed, sealKey);
+    const key = createPrivateKey({ key: Buffer.from(material), format: "der", type: "pkcs8" });
+    return key.export({ format: "jwk" });
+}

@@ -1,0 +1,392 @@
+import { createPrivateKey, randomBytes } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
+import type { DistributedKeyArgs, KeyRingArgs } from "../../components";
+import { openKeyVersion, type KeyVersion } from "../../keys/keyVersion";
+import { parseSealKey, unseal } from "../../keys/seal";
+
+type Properties = Record<string, unknown>;
+interface Registered {
+    type: string;
+    name: string;
+    parent: string;
+    inputs: Properties;
+}
+
+const managedKeyType = "pulumi-nodejs:dynamic/keymgmt:ManagedKey";
+const distributedKeyType = "pulumi-nodejs:dynamic/keymgmt:DistributedKey";
+const vaultType = "azure-native:keyvault:Vault";
+/** https://github.com/pulumi/pulumi: marks a secret on the wire. */
+const secretMark = "4dabf18193072939515e22adb298388d";
+
+const clientSecret = "client-secret-of-the-test";
+const sealText = randomBytes(32).toString("base64url");
+const sealKey = parseSealKey(sealText, "the test");
+
+const registered: Registered[] = [];
+let components: typeof import("../../components");
+
+/** Outputs of the resources, as their providers would return them; those of a key by the real provider. */
+async function outputsOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs) {
+    const given = inputs as Properties;
+    switch (type) {
+        case managedKeyType: {
+            const { provider } = await import("../../providers/managedKey");
+            const { inputs: checked, failures } = await provider.check({}, given);
+            if (failures?.length || !checked) {
+                throw new Error(JSON.stringify(failures));
+            }
+            return (await provider.create(checked)).outs!;
+        }
+        case distributedKeyType:
+            return {
+                ...given,
+                versions: undefined,
+                copies: {
+                    1: {
+                        id: "azure-1",
+                        createdAt: "2026-11-24T00:00:00Z",
+                        enabled: true,
+                        thumbprint: "t",
+                    },
+                },
+                keyId: `https://vault/keys/${given.name as string}`,
+                versionedKeyId: `https://vault/keys/${given.name as string}/azure-1`,
+                verified: true,
+            };
+        case vaultType:
+            return {
+                ...given,
+                properties: {
+                    ...(given.properties as Properties),
+                    vaultUri: `https://${name}.vault.azure.net/`,
+                },
+            };
+        case "azuread:index/application:Application":
+            return { ...given, clientId: "the-client" };
+        case "azuread:index/servicePrincipal:ServicePrincipal":
+            return { ...given, objectId: "the-principal" };
+        case "azuread:index/applicationPassword:ApplicationPassword":
+            return { ...given, value: pulumi.secret(clientSecret) };
+        default:
+            return given;
+    }
+}
+
+beforeAll(async () => {
+    process.env.KEYMGMT_SEAL_KEY = sealText;
+    await pulumi.runtime.setMocks(
+        {
+            newResource: async (args) => {
+                const state = await outputsOf(args);
+                return { id: `${args.name}-id`, state };
+            },
+            call: ({ token }) =>
+                token === "azuread:index/getClientConfig:getClientConfig"
+                    ? { tenantId: "the-tenant" }
+                    : {},
+        },
+        "project",
+        "stack",
+    );
+    recordParents();
+    components = await import("../../components");
+});
+afterAll(() => {
+    delete process.env.KEYMGMT_SEAL_KEY;
+});
+beforeEach(() => {
+    registered.length = 0;
+});
+
+/** Mocks aren't told of parents, so the requests to the engine are read. */
+function recordParents(): void {
+    interface Request {
+        getType(): string;
+        getName(): string;
+        getParent(): string;
+        getObject(): { toJavaScript(): Properties };
+    }
+    const monitor = pulumi.runtime.getMonitor() as unknown as {
+        registerResource(request: Request, done: unknown): unknown;
+    };
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = (request, done) => {
+        registered.push({
+            type: request.getType(),
+            name: request.getName(),
+            parent: request.getParent().split("::").slice(2).join("::"),
+            inputs: request.getObject().toJavaScript(),
+        });
+        return register(request, done);
+    };
+}
+
+function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+    return new Promise((resolve) => output.apply((value) => resolve(value as T)));
+}
+
+const find = (type: string, name: string) =>
+    registered.find((resource) => resource.type === type && resource.name === name)!;
+
+const args: KeyRingArgs = {
+    environment: "AzurePublicCloud",
+    location: "westeurope",
+    vaults: { "vault-1": { sku: "premium" }, "vault-2": { sku: "standard" } },
+    keys: {
+        "ec-1": {
+            type: "ecdsa-p256",
+            distribute: [
+                { vault: "vault-1", purpose: ["sign"], protection: "hsm" },
+                { vault: "vault-2", name: "other", purpose: ["verify"], protection: "software" },
+            ],
+        },
+        "ec-2": { type: "ecdsa-p384", deletionAllowed: true, rotation: { trigger: "1" } },
+    },
+};
+
+async function makeRing(name: string, changes: Partial<KeyRingArgs> = {}) {
+    const ring = new components.KeyRing(name, { ...args, ...changes });
+    const { vaults, servicePrincipal, keys, distributions } = ring;
+    return valueOf(pulumi.output({ vaults, servicePrincipal, keys, distributions }));
+}
+
+test("a key ring registers its resources, each below its parent, by the types and names of its contract", async () => {
+    await makeRing("ring");
+    const ring = "keymgmt:index:KeyRing::ring";
+    const principal = "keymgmt:index:KeyRing$keymgmt:index:ServicePrincipal::ring";
+    const vault = (name: string) => `keymgmt:index:KeyRing$keymgmt:index:KeyVault::${name}`;
+    const lines = registered.map(({ type, name, parent }) => `${type}::${name} < ${parent}`);
+    expect(lines.sort()).toEqual(
+        [
+            "keymgmt:index:KeyRing::ring < ",
+            `keymgmt:index:ServicePrincipal::ring < ${ring}`,
+            `azuread:index/application:Application::ring < ${principal}`,
+            `azuread:index/servicePrincipal:ServicePrincipal::ring < ${principal}`,
+            `azuread:index/applicationPassword:ApplicationPassword::ring < ${principal}`,
+            `azure-native:resources:ResourceGroup::ring < ${ring}`,
+            `keymgmt:index:KeyVault::vault-1 < ${ring}`,
+            `keymgmt:index:KeyVault::vault-2 < ${ring}`,
+            `${vaultType}::vault-1 < ${vault("vault-1")}`,
+            `${vaultType}::vault-2 < ${vault("vault-2")}`,
+            `${managedKeyType}::ec-1 < ${ring}`,
+            `${managedKeyType}::ec-2 < ${ring}`,
+            `${distributedKeyType}::ec-1@vault-1 < ${ring}`,
+            `${distributedKeyType}::ec-1@vault-2/other < ${ring}`,
+        ].sort(),
+    );
+});
+
+test("the service principal gets exactly the permissions that a vault's distributions need", async () => {
+    await makeRing("ring");
+    const software = ["get", "list", "import", "update", "delete", "recover"];
+    for (const [vault, sku, permissions] of [
+        ["vault-1", "premium", [...software, "create"]],
+        ["vault-2", "standard", software],
+    ] as const) {
+        const { inputs } = find(vaultType, vault);
+        expect(inputs).toMatchObject({
+            vaultName: vault,
+            location: "westeurope",
+            properties: {
+                tenantId: "the-tenant",
+                sku: { family: "A", name: sku },
+                enableSoftDelete: true,
+                enableRbacAuthorization: false,
+            },
+        });
+        expect((inputs.properties as Properties).accessPolicies).toEqual([
+            {
+                tenantId: "the-tenant",
+                objectId: "the-principal",
+                permissions: { keys: permissions },
+            },
+        ]);
+    }
+});
+
+test("the code in the state is one line of less than 200 bytes, the same for all resources of a type", async () => {
+    await makeRing("ring");
+    for (const type of [managedKeyType, distributedKeyType]) {
+        const codes = registered
+            .filter((resource) => resource.type === type)
+            .map(({ inputs }) => inputs.__provider as string);
+        expect(codes).toHaveLength(2);
+        expect(new Set(codes).size).toBe(1);
+        expect(Buffer.byteLength(codes[0]!)).toBeLessThan(200);
+        expect(codes[0]).not.toContain("\n");
+        // Paths in it are relative to the project: a state is used on other machines, too.
+        expect(codes[0]).not.toContain(process.cwd());
+    }
+    // They stand in the state of every user, so they must never change.
+    expect(find(managedKeyType, "ec-1").inputs.__provider).toContain('/providers/managedKey"');
+    expect(find(distributedKeyType, "ec-1@vault-1").inputs.__provider).toContain(
+        '/providers/distributedKey"',
+    );
+});
+
+test("a distribution's inputs say what is to be where, and hold secrets only sealed", async () => {
+    await makeRing("ring");
+    const { inputs } = find(distributedKeyType, "ec-1@vault-2/other");
+    expect(inputs).toMatchObject({
+        key: "ec-1",
+        type: "ecdsa-p256",
+        version: 1,
+        name: "other",
+        purposes: ["verify"],
+        protection: "software",
+        deletionAllowed: false,
+        vault: {
+            name: "vault-2",
+            uri: "https://vault-2.vault.azure.net/",
+            sku: "standard",
+            environment: "AzurePublicCloud",
+        },
+        identity: { tenantId: "the-tenant", clientId: "the-client" },
+        seal: { location: "env:KEYMGMT_SEAL_KEY", id: sealKey.id },
+    });
+    // Being ciphertext, nothing of it is a secret for Pulumi, which would store it encrypted once more.
+    const text = JSON.stringify(inputs);
+    expect(text).not.toContain(secretMark);
+    expect(text).not.toContain(clientSecret);
+    const { identity, versions } = inputs as {
+        identity: { clientSecret: string };
+        versions: KeyVersion[];
+    };
+    const binding = { use: "client secret", tenant: "the-tenant", client: "the-client" };
+    const opened = await unseal(sealKey, identity.clientSecret, binding);
+    expect(Buffer.from(opened).toString()).toBe(clientSecret);
+    await assertNoMaterial(text, versions[0]!);
+});
+
+test("the outputs tell what the issue's table needs, and hold neither secrets nor sealed tokens", async () => {
+    const outputs = await makeRing("ring");
+    expect(outputs).toEqual({
+        vaults: {
+            "vault-1": {
+                id: "vault-1-id",
+                uri: "https://vault-1.vault.azure.net/",
+                sku: "premium",
+            },
+            "vault-2": {
+                id: "vault-2-id",
+                uri: "https://vault-2.vault.azure.net/",
+                sku: "standard",
+            },
+        },
+        servicePrincipal: {
+            tenantId: "the-tenant",
+            clientId: "the-client",
+            objectId: "the-principal",
+        },
+        keys: {
+            "ec-1": {
+                type: "ecdsa-p256",
+                latestVersion: 1,
+                versions: { 1: versionShape },
+            },
+            "ec-2": {
+                type: "ecdsa-p384",
+                latestVersion: 1,
+                versions: { 1: versionShape },
+            },
+        },
+        distributions: [
+            {
+                key: "ec-1",
+                vault: "vault-1",
+                name: "ec-1",
+                keyId: "https://vault/keys/ec-1",
+                versionedKeyId: "https://vault/keys/ec-1/azure-1",
+                currentVersion: 1,
+                versions: { 1: { id: "azure-1", enabled: true } },
+                purposes: ["sign"],
+                protection: "hsm",
+                verified: true,
+            },
+            expect.objectContaining({ vault: "vault-2", name: "other", purposes: ["verify"] }),
+        ],
+    });
+    const text = JSON.stringify(outputs);
+    expect(text).not.toMatch(/eyJ|sealed/);
+    expect(text).not.toContain(clientSecret);
+    const { versions } = find(distributedKeyType, "ec-1@vault-1").inputs as {
+        versions: KeyVersion[];
+    };
+    await assertNoMaterial(text, versions[0]!);
+});
+
+const versionShape = {
+    createdAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+    publicKey: expect.stringContaining("BEGIN PUBLIC KEY") as string,
+    thumbprint: expect.stringMatching(/^[\w-]{43}$/) as string,
+};
+
+test("a vault's own identity is used where one is given; its secret isn't looked at by the program", async () => {
+    await makeRing("ring", {
+        vaults: {
+            "vault-1": {
+                sku: "premium",
+                identity: {
+                    tenantId: "another-tenant",
+                    clientId: "another-client",
+                    clientSecretFrom: "env:NOT_SET_ANYWHERE",
+                },
+            },
+            "vault-2": { sku: "standard" },
+        },
+    });
+    expect(find(distributedKeyType, "ec-1@vault-1").inputs.identity).toEqual({
+        tenantId: "another-tenant",
+        clientId: "another-client",
+        clientSecretFrom: "env:NOT_SET_ANYWHERE",
+    });
+    expect(find(distributedKeyType, "ec-1@vault-2/other").inputs.identity).toMatchObject({
+        clientId: "the-client",
+    });
+});
+
+test("without a seal key nothing is registered with Azure, and the error says what to do", () => {
+    const seal = "env:NO_SEAL_KEY_HERE" as const;
+    expect(() => new components.KeyRing("ring", { ...args, seal })).toThrow(pulumi.RunError);
+    expect(() => new components.KeyRing("ring", { ...args, seal })).toThrow(
+        /There's no seal key: the environment variable NO_SEAL_KEY_HERE isn't set/,
+    );
+    expect(registered.filter(({ type }) => type.startsWith("azure"))).toEqual([]);
+});
+
+test("the components work one by one, with their defaults", async () => {
+    const key = new components.ManagedKey("alone", { type: "ecdsa-p256" });
+    const distributed: DistributedKeyArgs = {
+        key,
+        vault: {
+            name: "elsewhere",
+            uri: "https://elsewhere.vault.azure.net/",
+            sku: "premium",
+            environment: "AzurePublicCloud",
+        },
+        identity: { tenantId: "t", clientId: "c", clientSecretFrom: "file:/run/secret" },
+        purposes: ["sign"],
+    };
+    const copy = new components.DistributedKey("alone@elsewhere", distributed);
+    expect(await valueOf(copy.keyId)).toBe("https://vault/keys/alone");
+    expect(await valueOf(copy.protection)).toBe("hsm");
+    expect(find(managedKeyType, "alone").inputs).toMatchObject({
+        name: "alone",
+        type: "ecdsa-p256",
+        rotation: {},
+        deletionAllowed: false,
+    });
+});
+
+async function assertNoMaterial(text: string, { version, sealed }: KeyVersion): Promise<void> {
+    const identity = { key: "ec-1", type: "ecdsa-p256" as const, version };
+    const material = await openKeyVersion(identity, sealed, sealKey);
+    const { d } = createPrivateKey({
+        key: Buffer.from(material),
+        format: "der",
+        type: "pkcs8",
+    }).export({ format: "jwk" });
+    for (const encoding of ["hex", "base64", "base64url"] as const) {
+        expect(text).not.toContain(Buffer.from(d!, "base64url").toString(encoding));
+    }
+}
