@@ -19,7 +19,9 @@ export async function up(root: string, env: NodeJS.ProcessEnv): Promise<number> 
         const created = await run("stack", "init", stack.name, "--no-select");
         if (created !== 0) return created;
     }
-    const result = await run("up", "--yes", "--skip-preview", "--stack", stack.name);
+    // The table at the end shows the outputs better, and the dots are for a terminal that waits.
+    const quiet = ["--suppress-outputs", "--suppress-progress"];
+    const result = await run("up", "--yes", "--skip-preview", ...quiet, "--stack", stack.name);
     if (result !== 0) return result;
     const json = await pulumiOutput(
         root,

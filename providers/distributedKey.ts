@@ -2,7 +2,7 @@ import type { dynamic } from "@pulumi/pulumi";
 import { assertCopyMayBeDeleted } from "../keys/deletion";
 import { purposeProblem, type KeyType, type Protection, type Purpose } from "../keys/keyType";
 import type { KeyVersion } from "../keys/keyVersion";
-import type { Copy } from "../keys/reconcile";
+import { reconcile, type Copy } from "../keys/reconcile";
 import { keyNameProblem, foldName } from "../kms/azureKeyVault/names";
 import { protectionProblem } from "../kms/azureKeyVault/sku";
 import { converge, sameSet } from "../kms/converge";
@@ -82,14 +82,13 @@ export const provider: Provider<Inputs, State> = forHost({
     async read(id, state) {
         const kms = await kmsOf(state);
         const found = await kms.copies(state.name, thumbprints(state.copies));
-        const copies = Object.fromEntries(
-            Object.entries(state.copies).flatMap(([version, { thumbprint }]) => {
-                const copy = found.find((candidate) => candidate.thumbprint === thumbprint);
-                return copy ? [[version, copy]] : [];
-            }),
-        );
+        const ours = Object.entries(state.copies).map(([version, { thumbprint }]) => ({
+            version: Number(version),
+            thumbprint,
+        }));
+        const { present } = reconcile(ours, found);
         // No id says that it's gone; the next update distributes it anew.
-        return Object.keys(copies).length === 0 ? {} : { id, props: { ...state, copies } };
+        return present.size === 0 ? {} : { id, props: stateOf(kms, state, present) };
     },
 
     async update(_id, olds, news) {
@@ -224,7 +223,11 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
     return stateOf(kms, inputs, done);
 }
 
-function stateOf(kms: Kms, inputs: Inputs, copies: ReadonlyMap<number, Copy>): State {
+function stateOf(
+    kms: Kms,
+    inputs: Omit<Inputs, "versions">,
+    copies: ReadonlyMap<number, Copy>,
+): State {
     const {
         key,
         type,

@@ -27,7 +27,8 @@ export function requestPolicy(): PipelinePolicy {
                 throttled.set(request, count + 1);
                 response.headers.set("Retry-After", String(2 ** count));
             }
-            if (isImport && response.status >= 500 && !wait) {
+            // Only a 503 that says when to come back is sure to have done nothing.
+            if (isImport && response.status >= 500 && !(response.status === 503 && wait)) {
                 throw new OutcomeUnknownError(`An import was answered with ${response.status}.`);
             }
             return response;

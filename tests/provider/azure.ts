@@ -20,16 +20,18 @@ export class TestAzure {
     private constructor(
         readonly folder: string,
         private readonly cloud: Cloud,
+        private readonly clock: { ahead: number },
         private readonly restore: () => void,
     ) {}
 
     static async start(): Promise<TestAzure> {
         const folder = await mkdtemp(join(tmpdir(), "provider-test-"));
-        const cloud = await startCloud({ folder, stack: "dev" });
+        const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
+        const cloud = await startCloud({ folder, stack: "dev", clock });
         const { authorityHost, caFile } = cloud.description;
         const distrust = trust(readFileSync(caFile, "utf8"));
         process.env.AZURE_AUTHORITY_HOST = authorityHost;
-        const azure = new TestAzure(folder, cloud, () => {
+        const azure = new TestAzure(folder, cloud, clock, () => {
             delete process.env.AZURE_AUTHORITY_HOST;
             distrust();
         });
@@ -41,6 +43,11 @@ export class TestAzure {
         this.restore();
         await this.cloud.close();
         await rm(this.folder, { recursive: true, force: true });
+    }
+
+    /** Puts the vaults' clock forward: they tell times in whole seconds. */
+    passSeconds(seconds: number): void {
+        this.clock.ahead += seconds * 1000;
     }
 
     get description() {
