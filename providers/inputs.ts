@@ -70,5 +70,25 @@ export const distributedKeyInputs = z.object({
 
 /** The problems that a schema has with inputs, as Pulumi prints them: each with its path. */
 export function failuresOf(error: z.ZodError): pulumi.dynamic.CheckFailure[] {
-    return error.issues.map(({ path, message }) => ({ property: path.join("."), reason: message }));
+    return problemsOf(error.issues, []);
+}
+
+function problemsOf(
+    issues: readonly z.core.$ZodIssue[],
+    parents: readonly PropertyKey[],
+): pulumi.dynamic.CheckFailure[] {
+    return issues.flatMap((issue) => {
+        const path = [...parents, ...issue.path];
+        // Of a value that may be unknown: what the schema for known ones says of it.
+        return issue.code === "invalid_union"
+            ? problemsOf(issue.errors.at(-1)!, path)
+            : [{ property: propertyOf(path), reason: issue.message }];
+    });
+}
+
+function propertyOf(path: readonly PropertyKey[]): string {
+    return path
+        .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+        .join("")
+        .slice(1);
 }

@@ -36,7 +36,8 @@ export const provider: Provider<Inputs, State> = forHost({
         const { name, rotation, seal, ...others } = parsed.data;
         declaredKeys.add(name);
         const failures: dynamic.CheckFailure[] = [];
-        if (old.type && old.type !== others.type && old.name === name) {
+        const otherType = old.type !== others.type && !isUnknown(others.type);
+        if (old.type && otherType && old.name === name) {
             failures.push({
                 property: "type",
                 reason: `key ${name} is of type ${old.type} for life, so it can't become ${others.type}; make a new key with another name`,

@@ -342,16 +342,19 @@ describe("a refresh", () => {
         expect(await provider.read(id, state)).toEqual({ id, props: state });
     });
 
-    test("keeps the newest copy where a version has two", async () => {
-        const key = await newKey("twice");
+    test("keeps the newest copy where a version has several", async () => {
+        const key = await newKey("several");
         const inputs = await key.inputs();
-        const { id, state } = await create(inputs);
-        azure.passSeconds(1);
-        await azure.client(vaultName).createEcKey("twice");
-        azure.passSeconds(1);
-        const next = await update(id, state, inputs);
-        const newest = await azure.client(vaultName).getKey("twice");
-        const { props } = await provider.read(id, next);
+        const { id, state: first } = await create(inputs);
+        let state = first;
+        for (let round = 0; round < 4; round++) {
+            azure.passSeconds(1);
+            await azure.client(vaultName).createEcKey("several");
+            azure.passSeconds(1);
+            state = await update(id, state, inputs);
+        }
+        const newest = await azure.client(vaultName).getKey("several");
+        const { props } = await provider.read(id, state);
         expect((props as State).copies[1]!.id).toBe(newest.properties.version);
     });
 
@@ -389,7 +392,7 @@ describe("the identity", () => {
         sku: "premium" as const,
         environment: "local" as const,
     });
-    async function identityWith(members: Partial<Inputs["identity"]>) {
+    function identityWith(members: Partial<Inputs["identity"]>): Inputs["identity"] {
         const { tenantId, clientId } = azure.operator;
         return { tenantId, clientId, ...members };
     }
@@ -397,8 +400,8 @@ describe("the identity", () => {
     test("chosen for the vault wins over AZURE_*, and that one over the sealed one", async () => {
         const refused =
             /didn't list .* 7000215.* Check the tenant, the client id and the client secret/;
-        const sealedWrong = await identityWith({ clientSecret: await sealedSecret("wrong") });
-        const chosen = await identityWith({
+        const sealedWrong = identityWith({ clientSecret: await sealedSecret("wrong") });
+        const chosen = identityWith({
             clientSecret: await sealedSecret("wrong"),
             clientSecretFrom: "env:SECRET_OF_TEST",
         });
@@ -422,7 +425,7 @@ describe("the identity", () => {
         const inputs = await (
             await newKey("no-identity")
         ).inputs({
-            identity: await identityWith({}),
+            identity: identityWith({}),
         });
         await expect(create(inputs)).rejects.toMatchObject({
             code: "IDENTITY",
@@ -430,18 +433,22 @@ describe("the identity", () => {
         });
     });
 
-    test("that is sealed anew each run is no change, and another secret is one", async () => {
+    test("that is sealed anew each run is no change; another secret, or another place for it, is one", async () => {
         const key = await newKey("sealed-anew");
         const { state } = await create(await key.inputs());
-        const given = async (secret: string) => {
+        const given = async (secret: string, members: Partial<Inputs["identity"]> = {}) => {
             const { inputs } = await provider.check(state, {
                 ...(await key.inputs()),
-                identity: await identityWith({ clientSecret: await sealedSecret(secret) }),
+                identity: identityWith({ clientSecret: await sealedSecret(secret), ...members }),
             });
             return inputs!;
         };
-        expect(await changes(state, await given(azure.operator.clientSecret))).toBe(false);
+        const { clientSecret } = azure.operator;
+        expect(await changes(state, await given(clientSecret))).toBe(false);
         expect(await changes(state, await given("another one"))).toBe(true);
+        const chosen = await given(clientSecret, { clientSecretFrom: "env:SECRET_OF_TEST" });
+        expect(await changes(state, chosen)).toBe(true);
+        expect(chosen.identity.clientSecretFrom).toBe("env:SECRET_OF_TEST");
     });
 });
 

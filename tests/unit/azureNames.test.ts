@@ -10,9 +10,19 @@ test.each(["a", "rsa-1", "RSA-1", "-", "0".repeat(127), "keymgmt-kek-2"])(
     (name) => expect(keyNameProblem(name)).toBeUndefined(),
 );
 
-test.each(["", "a".repeat(128), "a_b", "a.b", "a b", "ä", "a/b", "rsa-1\n", "\nrsa-1", "__proto__"])(
-    "Azure refuses the key name %j",
-    (name) => expect(keyNameProblem(name)).toMatch(/1 to 127 of the characters 0-9 a-z A-Z -/),
+test.each([
+    "",
+    "a".repeat(128),
+    "a_b",
+    "a.b",
+    "a b",
+    "ä",
+    "a/b",
+    "rsa-1\n",
+    "\nrsa-1",
+    "__proto__",
+])("Azure refuses the key name %j", (name) =>
+    expect(keyNameProblem(name)).toMatch(/1 to 127 of the characters 0-9 a-z A-Z -/),
 );
 
 test("the name of the key exchange key is taken, in any case", () => {

@@ -70,7 +70,8 @@ function unwrapped(ciphertext: Buffer): Buffer {
 
 const materialOf = (key: KeyObject) => key.export({ format: "der", type: "pkcs8" });
 const rsa = materialOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey);
-const ec = (curve: string) => materialOf(generateKeyPairSync("ec", { namedCurve: curve }).privateKey);
+const ec = (curve: string) =>
+    materialOf(generateKeyPairSync("ec", { namedCurve: curve }).privateKey);
 
 test("is the JSON of the BYOK specification, for the KEK of that id", () => {
     const { file } = written(ec("P-256"));

@@ -1,8 +1,15 @@
 import { createPrivateKey, randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import type { DistributedKeyArgs, KeyRingArgs } from "../../components";
+import {
+    DistributedKey,
+    KeyRing,
+    ManagedKey,
+    type DistributedKeyArgs,
+    type KeyRingArgs,
+} from "../../components";
 import { openKeyVersion, type KeyVersion } from "../../keys/keyVersion";
 import { parseSealKey, unseal } from "../../keys/seal";
+import { provider } from "../../providers/managedKey";
 
 type Properties = Record<string, unknown>;
 interface Registered {
@@ -23,14 +30,12 @@ const sealText = randomBytes(32).toString("base64url");
 const sealKey = parseSealKey(sealText, "the test");
 
 const registered: Registered[] = [];
-let components: typeof import("../../components");
 
 /** Outputs of the resources, as their providers would return them; those of a key by the real provider. */
 async function outputsOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs) {
     const given = inputs as Properties;
     switch (type) {
         case managedKeyType: {
-            const { provider } = await import("../../providers/managedKey");
             const { inputs: checked, failures } = await provider.check({}, given);
             if (failures?.length || !checked) {
                 throw new Error(JSON.stringify(failures));
@@ -89,7 +94,6 @@ beforeAll(async () => {
         "stack",
     );
     recordParents();
-    components = await import("../../components");
 });
 afterAll(() => {
     delete process.env.KEYMGMT_SEAL_KEY;
@@ -122,7 +126,7 @@ function recordParents(): void {
 }
 
 function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
-    return new Promise((resolve) => output.apply((value) => resolve(value as T)));
+    return new Promise((resolve) => output.apply((value) => resolve(value)));
 }
 
 const find = (type: string, name: string) =>
@@ -145,7 +149,7 @@ const args: KeyRingArgs = {
 };
 
 async function makeRing(name: string, changes: Partial<KeyRingArgs> = {}) {
-    const ring = new components.KeyRing(name, { ...args, ...changes });
+    const ring = new KeyRing(name, { ...args, ...changes });
     const { vaults, servicePrincipal, keys, distributions } = ring;
     return valueOf(pulumi.output({ vaults, servicePrincipal, keys, distributions }));
 }
@@ -347,15 +351,15 @@ test("a vault's own identity is used where one is given; its secret isn't looked
 
 test("without a seal key nothing is registered with Azure, and the error says what to do", () => {
     const seal = "env:NO_SEAL_KEY_HERE" as const;
-    expect(() => new components.KeyRing("ring", { ...args, seal })).toThrow(pulumi.RunError);
-    expect(() => new components.KeyRing("ring", { ...args, seal })).toThrow(
+    expect(() => new KeyRing("ring", { ...args, seal })).toThrow(pulumi.RunError);
+    expect(() => new KeyRing("ring", { ...args, seal })).toThrow(
         /There's no seal key: the environment variable NO_SEAL_KEY_HERE isn't set/,
     );
     expect(registered.filter(({ type }) => type.startsWith("azure"))).toEqual([]);
 });
 
 test("the components work one by one, with their defaults", async () => {
-    const key = new components.ManagedKey("alone", { type: "ecdsa-p256" });
+    const key = new ManagedKey("alone", { type: "ecdsa-p256" });
     const distributed: DistributedKeyArgs = {
         key,
         vault: {
@@ -367,7 +371,7 @@ test("the components work one by one, with their defaults", async () => {
         identity: { tenantId: "t", clientId: "c", clientSecretFrom: "file:/run/secret" },
         purposes: ["sign"],
     };
-    const copy = new components.DistributedKey("alone@elsewhere", distributed);
+    const copy = new DistributedKey("alone@elsewhere", distributed);
     expect(await valueOf(copy.keyId)).toBe("https://vault/keys/alone");
     expect(await valueOf(copy.protection)).toBe("hsm");
     expect(find(managedKeyType, "alone").inputs).toMatchObject({

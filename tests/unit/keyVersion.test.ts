@@ -46,9 +46,7 @@ test.each(keyTypes)(
         // RFC 7638, section 3: the required members, ordered by name, without white space.
         const jwk = publicKey.export({ format: "jwk" }) as Record<string, string>;
         const canonical = `{${members.map((name) => `"${name}":"${jwk[name]}"`).join(",")}}`;
-        expect(version.thumbprint).toBe(
-            createHash("sha256").update(canonical).digest("base64url"),
-        );
+        expect(version.thumbprint).toBe(createHash("sha256").update(canonical).digest("base64url"));
 
         const material = await openKeyVersion(identityOf(type), version.sealed, sealKey);
         const privateKey = createPrivateKey({

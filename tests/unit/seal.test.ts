@@ -159,7 +159,9 @@ describe("a seal key", () => {
                 const text = Buffer.from(bytes).toString("base64url");
                 return `${text.slice(0, 20)}!${text.slice(20)}`;
             }),
-            fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b).toString("hex")),
+            fc
+                .uint8Array({ minLength: 32, maxLength: 32 })
+                .map((b) => Buffer.from(b).toString("hex")),
         );
         fc.assert(
             fc.property(texts, (text) => {
@@ -182,7 +184,9 @@ describe("a seal key", () => {
                 const { id } = newSealKey(bytes);
                 expect(id).toMatch(/^[0-9a-f]{16}$/);
                 expect(newSealKey(bytes).id).toBe(id);
-                const other = Uint8Array.from(bytes, (byte, index) => (index === 31 ? byte ^ 1 : byte));
+                const other = Uint8Array.from(bytes, (byte, index) =>
+                    index === 31 ? byte ^ 1 : byte,
+                );
                 expect(newSealKey(other).id).not.toBe(id);
                 const raw = Buffer.from(bytes).toString("hex");
                 expect(raw.includes(id)).toBe(false);

@@ -430,7 +430,9 @@ describe("hostile JSON", () => {
         value: values,
     });
 
-    function mutate(config: Config, { path, action, name, value }: MutationOf<typeof mutation>) {
+    function mutate(config: Config, { path, action, name, ...given }: MutationOf<typeof mutation>) {
+        // A later mutation changes it.
+        const value = structuredClone(given.value);
         let parent = config;
         let member = "";
         for (const step of path) {
