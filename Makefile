@@ -15,10 +15,10 @@ down: node_modules ## stop the local Azure and remove what it and stack dev hold
 	@$(keymgmt) down
 
 test: node_modules ## all tests and checks
-	@$(keymgmt) engine
 	@npm run --silent format:check
 	@npm run --silent lint
 	@npm run --silent typecheck
+	@$(keymgmt) engine
 	@npm test --silent
 
 node_modules: $(installed) ## the packages of package-lock.json
