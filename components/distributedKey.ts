@@ -97,7 +97,7 @@ export class DistributedKey extends pulumi.CustomResource {
     }
 }
 
-/** The client secret leaves the program as ciphertext, so it isn't a secret to Pulumi: see decision 1 of docs/security.md. */
+/** The client secret leaves the program as ciphertext, so it isn't a secret to Pulumi: see docs/security.md, "The client secret". */
 function sealedIdentity(identity: IdentityArgs, location: SecretLocation) {
     const { tenantId, clientId, clientSecret, clientSecretFrom } = identity;
     const sealKey = sealKeyAt(location);

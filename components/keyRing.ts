@@ -6,7 +6,7 @@ import { keyPermissions } from "../kms/azureKeyVault/permissions";
 import type { Sku } from "../kms/azureKeyVault/sku";
 import type { SecretLocation } from "../keys/secretLocation";
 import { DistributedKey, type IdentityArgs } from "./distributedKey";
-import { KeyVault } from "./keyVault";
+import { KeyVault, type KeyVaultAccess } from "./keyVault";
 import { ManagedKey } from "./managedKey";
 import { ServicePrincipal } from "./servicePrincipal";
 
@@ -25,8 +25,10 @@ export interface KeyRingArgs {
 
 export interface KeyRingVault {
     sku: Sku;
-    /** Who reaches its data plane. @default the ring's own service principal */
+    /** Who distributes keys to it. @default the ring's own service principal */
     identity?: IdentityArgs;
+    /** Who else may do what with its keys, besides the ring's own service principal. @default nobody */
+    access?: KeyVaultAccess[];
 }
 
 export interface KeyRingKey {
@@ -116,13 +118,14 @@ export class KeyRing extends pulumi.ComponentResource {
         const distributions = Object.entries(args.keys).flatMap(([key, { distribute = [] }]) =>
             distribute.map((distribution) => ({ key, ...distribution })),
         );
-        const vaults = mapValues(args.vaults, ({ sku }, vaultName) => {
+        const vaults = mapValues(args.vaults, ({ sku, access = [] }, vaultName) => {
             const protections = distributions
                 .filter(({ vault }) => vault === vaultName)
                 .map(({ protection }) => protection);
-            const access = [
-                { objectId: principal.objectId, keyPermissions: keyPermissions(protections) },
-            ];
+            const own = {
+                objectId: principal.objectId,
+                keyPermissions: keyPermissions(protections),
+            };
             return new KeyVault(
                 vaultName,
                 {
@@ -130,7 +133,7 @@ export class KeyRing extends pulumi.ComponentResource {
                     resourceGroupName: group.name,
                     location,
                     sku,
-                    access,
+                    access: [own, ...access],
                     environment,
                     tenantId: principal.tenantId,
                 },

@@ -11,6 +11,7 @@ import {
 import { isSecretLocation, type SecretLocation } from "../keys/secretLocation";
 import { environments, type Environment } from "../kms/azureKeyVault/environment";
 import { foldName, keyNameProblem, vaultNameProblem } from "../kms/azureKeyVault/names";
+import { allKeyPermissions, type KeyPermission } from "../kms/azureKeyVault/permissions";
 import { protectionProblem, skus, type Sku } from "../kms/azureKeyVault/sku";
 
 /** What a stack's config says, with all defaults that don't depend on anything else. */
@@ -25,6 +26,7 @@ export interface StackConfig {
 export interface VaultConfig {
     sku: Sku;
     identity?: { tenantId: string; clientId: string; clientSecretFrom: SecretLocation };
+    access?: { objectId: string; keyPermissions: KeyPermission[] }[];
 }
 
 export interface KeyConfig {
@@ -75,6 +77,21 @@ const schemas = {
     vault: object({
         sku: z.enum(skus, oneOf(skus)),
         identity: object({ tenantId: text, clientId: text, clientSecretFrom: location }).optional(),
+        access: z
+            .array(
+                object({
+                    objectId: text,
+                    keyPermissions: z
+                        .array(z.enum(allKeyPermissions, oneOf(allKeyPermissions)), {
+                            error: `allowed: a list of ${allKeyPermissions.join(", ")}`,
+                        })
+                        .min(1, {
+                            error: `empty; allowed: at least one of ${allKeyPermissions.join(", ")}`,
+                        }),
+                }),
+                { error: "allowed: a list of objects with objectId, keyPermissions" },
+            )
+            .optional(),
     }),
     key: object({
         type: z.enum(keyTypes, oneOf(keyTypes)),

@@ -2,7 +2,7 @@ import { KeymgmtError } from "./errors";
 
 const wayOut = (key: string) =>
     `To delete it after all, set deletionAllowed: true for ${key} (in the stack config: pulumi config set --path ` +
-    `'keymgmt:keys.${key}.deletionAllowed' true), run pulumi up, and then repeat this.`;
+    `'keymgmt:keys.${key}.deletionAllowed' true; put the key back first if it was taken out), run pulumi up, and then repeat this.`;
 
 /** @throws KeymgmtError DELETION_NOT_ALLOWED */
 export function assertKeyMayBeDeleted(key: string, deletionAllowed: boolean): void {

@@ -146,7 +146,7 @@ function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[
     }
     if (old.seal && old.seal.id !== seal.id) {
         failures.push({
-            property: "seal",
+            property: "seal.id",
             reason: otherSealKey(old.seal.id, seal.id, seal.location),
         });
     }

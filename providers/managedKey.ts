@@ -56,7 +56,7 @@ export const provider: Provider<Inputs, State> = forHost({
         }
         if (old.seal && old.seal.id !== seal.id) {
             failures.push({
-                property: "seal",
+                property: "seal.id",
                 reason: otherSealKey(old.seal.id, seal.id, seal.location),
             });
         }

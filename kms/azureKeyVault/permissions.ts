@@ -1,6 +1,29 @@
 import type { Protection } from "../../keys/keyType";
 
-export type KeyPermission = "get" | "list" | "create" | "import" | "update" | "delete" | "recover";
+/** Source: https://learn.microsoft.com/azure/templates/microsoft.keyvault/vaults (Permissions.keys) */
+export const allKeyPermissions = [
+    "get",
+    "list",
+    "create",
+    "import",
+    "update",
+    "delete",
+    "recover",
+    "purge",
+    "backup",
+    "restore",
+    "encrypt",
+    "decrypt",
+    "sign",
+    "verify",
+    "wrapKey",
+    "unwrapKey",
+    "release",
+    "rotate",
+    "getrotationpolicy",
+    "setrotationpolicy",
+] as const;
+export type KeyPermission = (typeof allKeyPermissions)[number];
 
 /**
  * The key permissions that distributing takes, and no more: `list` and `get` to compare, `import` to bring versions in, `update` for

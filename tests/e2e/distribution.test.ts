@@ -6,8 +6,12 @@ describe("distributions", () => {
     beforeAll(() => project.pulumi(["stack", "init", "dev", "--no-select"]));
     afterAll(() => project.dispose());
 
+    const app = {
+        objectId: "00000000-0000-0000-0000-0000000000aa",
+        keyPermissions: ["get", "wrapKey", "unwrapKey"],
+    };
     const vaults = {
-        "hsm-keyvault": { sku: "premium" },
+        "hsm-keyvault": { sku: "premium", access: [app] },
         "soft-keyvault": { sku: "standard" },
     };
     const inSoftware = {
@@ -71,7 +75,7 @@ describe("distributions", () => {
             });
         const always = ["get", "list", "import", "update", "delete", "recover"];
         expect(Object.fromEntries(permissions)).toEqual({
-            "hsm-keyvault": [{ keys: [...always, "create"] }],
+            "hsm-keyvault": [{ keys: [...always, "create"] }, { keys: app.keyPermissions }],
             "soft-keyvault": [{ keys: always }],
         });
     });

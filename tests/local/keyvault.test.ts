@@ -1,4 +1,5 @@
-import { createECDH, generateKeyPairSync, randomUUID } from "node:crypto";
+import { createECDH, randomUUID } from "node:crypto";
+import { ecKeyPair, rsaKeyPair } from "./keyvaultKeyPair";
 import { startServer, tenantId, type Answer, type Server } from "./keyvaultServer";
 
 let server: Server;
@@ -214,6 +215,7 @@ describe("keys that are made here", () => {
         [{ kty: "RSA", key_ops: ["import"] }, expect.stringContaining('"import"')],
         [{ kty: "RSA-HSM", key_ops: ["import", "sign"] }, expect.stringContaining('"import"')],
         [{ kty: "RSA", key_size: 1024 }, expect.stringContaining("key_size")],
+        [{ kty: "RSA", public_exponent: 2 ** 33 + 1 }, expect.stringContaining("public_exponent")],
         [{ kty: "EC", crv: "P-255" }, expect.stringContaining("crv")],
         [{ kty: "oct" }, expect.stringContaining("kty")],
         [
@@ -265,7 +267,7 @@ describe("keys that are made here", () => {
 });
 
 describe("import", () => {
-    const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const { privateKey, publicKey } = rsaKeyPair(2048);
     const jwk = privateKey.export({ format: "jwk" });
     const put = (name: string, key: object, more: object = {}) =>
         server.send("PUT", `/keys/${name}`, { key, ...more });
@@ -288,7 +290,7 @@ describe("import", () => {
     });
 
     test("members that don't belong together are refused", async () => {
-        const other = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({
+        const other = rsaKeyPair(2048).privateKey.export({
             format: "jwk",
         });
         for (const member of ["n", "d", "p", "dp", "qi"] as const) {
@@ -306,7 +308,7 @@ describe("import", () => {
         ]);
         const ecdh = createECDH("prime256v1");
         ecdh.generateKeys();
-        const ec = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({
+        const ec = ecKeyPair("P-256").privateKey.export({
             format: "jwk",
         });
         const mixed = { ...ec, d: ecdh.getPrivateKey().toString("base64url") };
@@ -315,7 +317,7 @@ describe("import", () => {
     });
 
     test("1024 bits are taken for software, not for an HSM", async () => {
-        const small = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey.export({
+        const small = rsaKeyPair(1024).privateKey.export({
             format: "jwk",
         });
         expect((await put("small", small)).status).toBe(200);
@@ -583,7 +585,7 @@ test("a standard vault takes no HSM keys", async () => {
         expect(answer.body.error.message).toBe(
             "Hardware key operation not allowed on standard vault",
         );
-        const ec = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({
+        const ec = ecKeyPair("P-256").privateKey.export({
             format: "jwk",
         });
         expect(problem(await server.send("PUT", "/keys/hsm", { Hsm: true, key: ec }))).toEqual([

@@ -2,17 +2,17 @@ import {
     constants,
     createCipheriv,
     createPublicKey,
-    generateKeyPairSync,
     publicEncrypt,
     randomBytes,
     type KeyObject,
 } from "node:crypto";
+import { ecKeyPair, rsaKeyPair } from "./keyvaultKeyPair";
 import { startServer, type Server } from "./keyvaultServer";
 
 let server: Server;
 let kek: { kid: string; publicKey: KeyObject };
-const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const ec = generateKeyPairSync("ec", { namedCurve: "P-384" });
+const rsa = rsaKeyPair(2048);
+const ec = ecKeyPair("P-384");
 
 beforeAll(async () => {
     server = await startServer();
@@ -108,7 +108,7 @@ test.each(["base64", "base64url"] as const)("an RSA key arrives: blob in %s", as
 });
 
 test.each(["P-256", "P-384", "P-521"])("an EC key arrives: %s", async (namedCurve) => {
-    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
+    const { publicKey, privateKey } = ecKeyPair(namedCurve);
     const { status, body } = await importBlob(`ec-${namedCurve}`, byok({ target: privateKey }), {
         kty: "EC-HSM",
         crv: namedCurve,
@@ -190,7 +190,7 @@ test("a target of another type, curve or protection is refused", async () => {
             crv,
         });
     await expectRefused(byok(), 400, "BadParameter", { kty: "RSA" });
-    const small = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
+    const small = rsaKeyPair(1024).privateKey;
     await expectRefused(byok({ target: small }), 400, "BadParameter");
 });
 

@@ -2,7 +2,6 @@ import {
     constants,
     createHash,
     createPublicKey,
-    generateKeyPairSync,
     publicEncrypt,
     randomBytes,
     sign as nodeSign,
@@ -10,6 +9,7 @@ import {
     type JsonWebKey as NodeJwk,
 } from "node:crypto";
 import type { JsonWebKey, KeyVaultKey } from "@azure/keyvault-keys";
+import { ecKeyPair, rsaKeyPair } from "./keyvaultKeyPair";
 import { startServer, type Server } from "./keyvaultServer";
 
 let server: Server;
@@ -204,7 +204,7 @@ test.each([
 });
 
 test("of the two signatures that each ECDSA signature stands for, both verify", async () => {
-    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "secp256k1" });
+    const { privateKey } = ecKeyPair("secp256k1");
     const jwk = sdkJwk(privateKey.export({ format: "jwk" }));
     await server.client().importKey("two-signatures", jwk);
     const signature = nodeSign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
@@ -232,7 +232,7 @@ async function expectVerifies(name: string, alg: string, digest: Buffer, signatu
 
 test("an imported RSA key is the same key, and a second import is its next version", async () => {
     const client = server.client();
-    const first = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const first = rsaKeyPair(2048);
     const jwk = first.privateKey.export({ format: "jwk" });
     const padded = sdkJwk(jwk);
     padded.n = Buffer.concat([Buffer.of(0), padded.n ?? Buffer.of()]);
@@ -241,7 +241,7 @@ test("an imported RSA key is the same key, and a second import is its next versi
     expect(publicKeyOf(imported).equals(first.publicKey)).toBe(true);
     expect(imported.properties.tags).toEqual({});
 
-    const second = generateKeyPairSync("rsa", { modulusLength: 3072 }).privateKey;
+    const second = rsaKeyPair(3072).privateKey;
     const hardware = await client.importKey("imported", sdkJwk(second.export({ format: "jwk" })), {
         hardwareProtected: true,
         enabled: false,
@@ -267,7 +267,7 @@ test("an imported RSA key is the same key, and a second import is its next versi
 });
 
 test.each(["P-256", "P-384", "P-521", "secp256k1"])("a %s key is imported", async (namedCurve) => {
-    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
+    const { publicKey, privateKey } = ecKeyPair(namedCurve);
     const jwk = sdkJwk(privateKey.export({ format: "jwk" }));
     const imported = await server.client().importKey(`imported-${namedCurve}`, jwk);
     expect(imported.key?.crv).toBe(namedCurve === "secp256k1" ? "P-256K" : namedCurve);

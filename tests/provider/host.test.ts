@@ -170,7 +170,7 @@ describe("ManagedKey", () => {
         ]);
         expect(
             await problems({ seal: { location: "env:SEAL_OF_TEST", id: "0123456789abcdef" } }),
-        ).toEqual([["seal", expect.stringMatching(/sealed with seal key/)]]);
+        ).toEqual([["seal.id", expect.stringMatching(/sealed with seal key/)]]);
         expect(await problems({ name: "renamed" })).toEqual([
             ["name", expect.stringMatching(/key refused would be deleted and key renamed made/)],
         ]);
