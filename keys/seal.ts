@@ -1,4 +1,5 @@
 import { hkdfSync } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from "jose";
 import { KeymgmtError } from "./errors";
 
@@ -62,7 +63,7 @@ export async function unseal(
             `The sealed token (${wanted}) was sealed with seal key ${String(header.kid)}, but the one given is ${key.id}. Give the seal key that it was sealed with.`,
         );
     }
-    if (describe(header.keymgmt as SealBinding) !== wanted) {
+    if (!isDeepStrictEqual(header.keymgmt, { ...binding })) {
         throw new KeymgmtError(
             "SEALED_TOKEN",
             `A sealed token stands in the place of another one: expected ${wanted}, found ${describe(header.keymgmt as SealBinding)}. The state was changed by hand, or mixed up; restore it from a backup.`,

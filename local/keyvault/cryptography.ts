@@ -82,6 +82,7 @@ export function encrypt(pair: KeyPair, alg: string, plaintext: Buffer): Buffer {
 export function decrypt(pair: KeyPair, alg: string, ciphertext: Buffer): Buffer {
     const algorithm = encryptionFor(pair, alg);
     const key = privateKeyOf(pair);
+    if (ciphertext.length !== modulusBytes(key)) throw errors.parameterIncorrect();
     return orIncorrect(() =>
         algorithm.padding === "PKCS1"
             ? // Node refuses PKCS#1 v1.5 decryption unless its OpenSSL hides the outcome (CVE-2023-46809).
@@ -128,6 +129,7 @@ export function verify(pair: KeyPair, alg: string, digest: Buffer, signature: Bu
     try {
         if (algorithm.family === "EC") return verifyEc(pair, algorithm.curve, digest, signature);
         const key = createPublicKey(privateKeyOf(pair));
+        if (signature.length !== modulusBytes(key)) return false;
         return algorithm.padding === "PKCS1"
             ? publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, signature).equals(
                   digestInfo(algorithm.hash, digest),
@@ -183,6 +185,11 @@ const digestInfoPrefixes: Record<Hash, Buffer> = {
 
 function digestInfo(hash: Hash, digest: Buffer): Buffer {
     return Buffer.concat([digestInfoPrefixes[hash], digest]);
+}
+
+/** OpenSSL takes shorter input as if it began with zeros; RFC 8017 (7.1.2, 8.1.2) doesn't. */
+function modulusBytes(key: KeyObject): number {
+    return Math.ceil(modulusBits(key) / 8);
 }
 
 function modulusBits(key: KeyObject): number {

@@ -36,16 +36,6 @@ export interface NamedVersion {
     version: KeyVersion;
 }
 
-const collectionOf = (store: Store, vaultName: string): Collection<KeyRecord> =>
-    store.collection(`keyvault/keys/${vaultName.toLowerCase()}`);
-
-/** Removes all that the store has of this vault's keys: for the purge of a vault. */
-export async function forgetKeys(store: Store, vaultName: string): Promise<void> {
-    const keys = collectionOf(store, vaultName);
-    const names = [...keys.values()].map((record) => record.name.toLowerCase());
-    await Promise.all(names.map((name) => keys.delete(name)));
-}
-
 /** The keys of a vault. Between reading and writing a record no method waits, so that none undoes another's change. */
 export class Keys {
     private readonly records: Collection<KeyRecord>;
@@ -55,7 +45,7 @@ export class Keys {
         store: Store,
         private readonly clock: Clock,
     ) {
-        this.records = collectionOf(store, vault.name);
+        this.records = store.collection(`keyvault/keys/${vault.name.toLowerCase()}`);
     }
 
     async create(name: string, request: CreateRequest): Promise<NamedVersion> {

@@ -25,6 +25,7 @@ export const createRequest = z.object({
     public_exponent: z
         .int()
         .min(3)
+        .max(0xffffffff)
         .refine((exponent) => exponent % 2 === 1)
         .nullish(),
     crv: z.enum(curves).nullish(),
