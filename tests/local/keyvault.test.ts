@@ -1,5 +1,5 @@
 import { createECDH, randomUUID } from "node:crypto";
-import { ecKeyPair, rsaKeyPair } from "./keyvaultKeyPair";
+import { ecKeyPair, rsaKeyPair } from "../keyPair";
 import { startServer, tenantId, type Answer, type Server } from "./keyvaultServer";
 
 let server: Server;

@@ -6,7 +6,7 @@ import {
     randomBytes,
     type KeyObject,
 } from "node:crypto";
-import { ecKeyPair, rsaKeyPair } from "./keyvaultKeyPair";
+import { ecKeyPair, rsaKeyPair } from "../keyPair";
 import { startServer, type Server } from "./keyvaultServer";
 
 let server: Server;

@@ -1,7 +1,7 @@
 import { constants, publicEncrypt, randomBytes } from "node:crypto";
 import { decrypt, sign, verify, type KeyPair } from "../../local/keyvault/cryptography";
 import { publicMembers } from "../../local/keyvault/keyMaterial";
-import { rsaKeyPair } from "./keyvaultKeyPair";
+import { rsaKeyPair } from "../keyPair";
 
 const { privateKey, publicKey } = rsaKeyPair(2048);
 const pair: KeyPair = {

@@ -9,7 +9,7 @@ import {
     type JsonWebKey as NodeJwk,
 } from "node:crypto";
 import type { JsonWebKey, KeyVaultKey } from "@azure/keyvault-keys";
-import { ecKeyPair, rsaKeyPair } from "./keyvaultKeyPair";
+import { ecKeyPair, rsaKeyPair } from "../keyPair";
 import { startServer, type Server } from "./keyvaultServer";
 
 let server: Server;

@@ -3,15 +3,15 @@ import {
     createDecipheriv,
     createPrivateKey,
     createPublicKey,
-    generateKeyPairSync,
     privateDecrypt,
     randomBytes,
     type KeyObject,
 } from "node:crypto";
 import { byokFile } from "../../keys/byok";
+import { ecKeyPair, rsaKeyPair } from "../keyPair";
 
 const kekId = "https://learn-keyvault.vault.azure.net/keys/keymgmt-kek/0123456789abcdef";
-const kek = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const kek = rsaKeyPair(2048);
 const kekBytes = 256;
 
 interface ByokFile {
@@ -69,9 +69,8 @@ function unwrapped(ciphertext: Buffer): Buffer {
 }
 
 const materialOf = (key: KeyObject) => key.export({ format: "der", type: "pkcs8" });
-const rsa = materialOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey);
-const ec = (curve: string) =>
-    materialOf(generateKeyPairSync("ec", { namedCurve: curve }).privateKey);
+const rsa = materialOf(rsaKeyPair(2048).privateKey);
+const ec = (curve: string) => materialOf(ecKeyPair(curve).privateKey);
 
 test("is the JSON of the BYOK specification, for the KEK of that id", () => {
     const { file } = written(ec("P-256"));
