@@ -8,6 +8,7 @@ import { backendFolder, cloudEnvironment, localEnvironment, realEnvironment } fr
 import { startAzure } from "./localAzure";
 import { sealKey } from "./sealKey";
 import { readStack, type Stack } from "./stack";
+import { stackExists } from "./state";
 
 type Environment = NodeJS.ProcessEnv;
 
@@ -25,8 +26,17 @@ export async function pulumi(root: string, args: string[], env: Environment): Pr
     }
     const stack = readStack(root, meaning.stack ?? env.PULUMI_STACK?.split("/").at(-1) ?? "dev");
     const engine = await ensureEngine(progress, env);
-    const stackEnv = await stackEnvironment(stack, needsCloud(meaning), env);
+    const cloud = needsCloud(meaning);
+    const stackEnv = await stackEnvironment(stack, cloud, env);
+    if (cloud && stack.name === "dev") await createStack(stack, engine, stackEnv);
     return runPulumi(root, engine, args, stackEnv);
+}
+
+/** Makes a local stack that is only a config file yet. */
+export async function createStack(stack: Stack, engine: Engine, env: Environment): Promise<void> {
+    if (!stack.local || stackExists(stack)) return;
+    await pulumiOutput(stack.root, engine, ["stack", "init", stack.name, "--no-select"], env);
+    progress(`Created stack ${stack.name}.`);
 }
 
 /** Starts the stack's local Azure if the command needs it. */

@@ -1,7 +1,6 @@
 import { ensureEngine } from "../engine/engine";
-import { progress, pulumiOutput, runPulumi, stackEnvironment } from "./pulumi";
+import { createStack, progress, pulumiOutput, runPulumi, stackEnvironment } from "./pulumi";
 import { readStack } from "./stack";
-import { stackExists } from "./state";
 import { keyTable, outputs } from "./table";
 
 /** Brings stack dev up on its local Azure and shows its keys. Returns Pulumi's exit code. */
@@ -14,14 +13,11 @@ export async function up(root: string, env: NodeJS.ProcessEnv): Promise<number> 
     }
     const engine = await ensureEngine(progress, env);
     const stackEnv = await stackEnvironment(stack, true, env);
-    const run = (...args: string[]) => runPulumi(root, engine, args, stackEnv);
-    if (!stackExists(stack)) {
-        const created = await run("stack", "init", stack.name, "--no-select");
-        if (created !== 0) return created;
-    }
+    await createStack(stack, engine, stackEnv);
     // The table at the end shows the outputs better, and the dots are for a terminal that waits.
     const quiet = ["--suppress-outputs", "--suppress-progress"];
-    const result = await run("up", "--yes", "--skip-preview", ...quiet, "--stack", stack.name);
+    const args = ["up", "--yes", "--skip-preview", ...quiet, "--stack", stack.name];
+    const result = await runPulumi(root, engine, args, stackEnv);
     if (result !== 0) return result;
     const json = await pulumiOutput(
         root,

@@ -15,7 +15,6 @@ const good = {
 
 describe("bad input", () => {
     const project = new Project();
-    beforeAll(() => project.pulumi(["stack", "init", "dev", "--no-select"]));
     afterAll(() => project.dispose());
 
     test("every problem of the config is told at once, with path, value and what is allowed; nothing is made", async () => {

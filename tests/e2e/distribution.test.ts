@@ -3,7 +3,6 @@ import { independentClient, Project } from "./project";
 /** Other types, protections, names and identities than the tutorial's. */
 describe("distributions", () => {
     const project = new Project();
-    beforeAll(() => project.pulumi(["stack", "init", "dev", "--no-select"]));
     afterAll(() => project.dispose());
 
     const app = {

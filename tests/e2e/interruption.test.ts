@@ -17,7 +17,6 @@ const config = {
 
 describe("an interrupted up is finished by the next one", () => {
     const project = new Project();
-    beforeAll(() => project.pulumi(["stack", "init", "dev", "--no-select"]));
     afterAll(() => project.dispose());
 
     async function versionCounts(): Promise<number[]> {

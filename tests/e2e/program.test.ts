@@ -4,7 +4,6 @@ import { independentClient, Project } from "./project";
 /** The components in somebody's own Pulumi program, without the stack config. */
 describe("the components in a program of one's own", () => {
     const project = new Project();
-    beforeAll(() => project.pulumi(["stack", "init", "dev", "--no-select"]));
     afterAll(() => project.dispose());
 
     const program = (sku: string) => `
