@@ -2,6 +2,7 @@ import * as resources from "@pulumi/azure-native/resources";
 import * as pulumi from "@pulumi/pulumi";
 import type { KeyType, Protection, Purpose } from "../keys/keyType";
 import type { Environment } from "../kms/azureKeyVault/environment";
+import { foldName } from "../kms/azureKeyVault/names";
 import { keyPermissions } from "../kms/azureKeyVault/permissions";
 import type { Sku } from "../kms/azureKeyVault/sku";
 import type { SecretLocation } from "../keys/secretLocation";
@@ -114,9 +115,20 @@ export class KeyRing extends pulumi.ComponentResource {
             { displayName: `${pulumi.getProject()}-${pulumi.getStack()}` },
             parent,
         );
-        const group = new resources.ResourceGroup(name, { location }, parent);
         const distributions = Object.entries(args.keys).flatMap(([key, { distribute = [] }]) =>
             distribute.map((distribution) => ({ key, ...distribution })),
+        );
+        // Replacing a vault, by another location for example, would take the copies with it.
+        const holds = (vaultName?: string) =>
+            distributions.some(
+                ({ key, vault }) =>
+                    (vaultName === undefined || vault === vaultName) &&
+                    !args.keys[key]!.deletionAllowed,
+            );
+        const group = new resources.ResourceGroup(
+            name,
+            { location },
+            { parent: this, protect: holds() },
         );
         const vaults = mapValues(args.vaults, ({ sku, access = [] }, vaultName) => {
             const protections = distributions
@@ -137,14 +149,14 @@ export class KeyRing extends pulumi.ComponentResource {
                     environment,
                     tenantId: principal.tenantId,
                 },
-                parent,
+                { parent: this, protect: holds(vaultName) },
             );
         });
         const distributed = distributions.map(({ key, vault, name, purpose, protection }) => ({
             key,
             vault,
             resource: new DistributedKey(
-                `${key}@${vault}${name && name !== key ? `/${name}` : ""}`,
+                distributionName(key, vault, name),
                 {
                     key: keys[key]!,
                     vault: vaults[vault]!,
@@ -170,6 +182,12 @@ export class KeyRing extends pulumi.ComponentResource {
         );
         this.registerOutputs({ vaults: this.vaults, servicePrincipal: this.servicePrincipal });
     }
+}
+
+/** Azure compares names without case, so another case isn't another distribution. */
+function distributionName(key: string, vault: string, name = key): string {
+    const other = foldName(name) !== foldName(key);
+    return `${key}@${vault}${other ? `/${foldName(name)}` : ""}`;
 }
 
 function describeKey({ type, version, versions }: ManagedKey) {

@@ -14,7 +14,7 @@ export interface KeyVaultArgs {
     /** `premium` has HSMs, `standard` has none. */
     sku: pulumi.Input<Sku>;
     /** Who may do what with the vault's keys. Nobody else may do anything. */
-    access: pulumi.Input<pulumi.Input<KeyVaultAccess>[]>;
+    access: KeyVaultAccess[];
     /** The cloud that the vault is in. @default AzurePublicCloud */
     environment?: pulumi.Input<Environment>;
     /** @default the tenant that azure-native is signed in to */
@@ -54,13 +54,11 @@ export class KeyVault extends pulumi.ComponentResource {
                     // Said explicitly, since the default changes with the API version:
                     // https://learn.microsoft.com/azure/key-vault/general/access-control-default
                     enableRbacAuthorization: false,
-                    accessPolicies: pulumi.output(args.access).apply((entries) =>
-                        entries.map(({ objectId, keyPermissions }) => ({
-                            tenantId,
-                            objectId,
-                            permissions: { keys: keyPermissions },
-                        })),
-                    ),
+                    accessPolicies: args.access.map(({ objectId, keyPermissions }) => ({
+                        tenantId,
+                        objectId,
+                        permissions: { keys: keyPermissions },
+                    })),
                 },
             },
             parent,

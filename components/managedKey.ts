@@ -55,7 +55,8 @@ export class ManagedKey extends pulumi.CustomResource {
                 version: undefined,
                 versions: undefined,
             },
-            opts,
+            // The provider refuses to delete it, but only the engine can refuse `up --replace`, which would make new material first.
+            pulumi.mergeOptions({ protect: !args.deletionAllowed }, opts),
         );
         this.sealLocation = location;
     }

@@ -10,6 +10,8 @@ export type KeymgmtErrorCode =
     | "NAME_TAKEN"
     /** The KMS returned another public key than ours. */
     | "PUBLIC_KEY_MISMATCH"
+    /** The KMS holds our key in another protection than the one that was asked for. */
+    | "PROTECTION_MISMATCH"
     /** The KMS refused a request, or can't be reached. */
     | "KMS"
     /** No identity, or one that can't be used. */

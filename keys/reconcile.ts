@@ -1,3 +1,5 @@
+import type { Protection } from "./keyType";
+
 /** A version of a key in a KMS. */
 export interface Copy {
     /** The KMS's own name of the version. */
@@ -7,6 +9,8 @@ export interface Copy {
     enabled: boolean;
     /** RFC 7638, of the public key. */
     thumbprint: string;
+    /** How the KMS holds it. */
+    protection: Protection;
 }
 
 export interface WantedVersion {

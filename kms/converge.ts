@@ -42,15 +42,17 @@ export async function converge(
     sealKey: SealKey,
     progress: (copies: ReadonlyMap<number, Copy>) => void,
 ): Promise<ReadonlyMap<number, Copy>> {
-    const seen = new Map([...known.copies.values()].map((copy) => [copy.id, copy.thumbprint]));
+    const seen = new Map([...known.copies.values()].map((copy) => [copy.id, copy]));
     for (let attempt = 1; ; attempt++) {
         const copies = await kms.copies(wanted.name, seen);
         const plan = reconcile(wanted.versions, copies);
         assertOurs(kms, wanted, copies.length, plan.foreign.length);
+        assertProtection(kms, wanted, plan.present);
         const result = new Map(plan.present);
         progress(result);
         try {
-            await setPurposes(kms, wanted, plan.present, known);
+            const ours = copies.filter((copy) => !plan.foreign.includes(copy));
+            await setPurposes(kms, wanted, ours, known);
             for (const version of plan.enable) {
                 const copy = result.get(version)!;
                 await kms.enable(wanted.name, copy.id);
@@ -59,7 +61,7 @@ export async function converge(
             }
             for (const version of plan.imports) {
                 const copy = await importVersion(kms, wanted, version, sealKey);
-                seen.set(copy.id, copy.thumbprint);
+                seen.set(copy.id, copy);
                 result.set(version, copy);
                 progress(result);
             }
@@ -100,20 +102,38 @@ function assertOurs(kms: Kms, wanted: Distribution, copies: number, foreign: num
         throw new KeymgmtError(
             "NAME_TAKEN",
             `${kms.description} has a key ${wanted.name} that isn't key ${wanted.key}: none of its ${copies} version(s) has one of our public keys. ` +
-                `It isn't touched. Distribute ${wanted.key} under another name, or delete and purge that key.`,
+                `It isn't touched. Distribute ${wanted.key} under another name. (It may be from an earlier key of this name; then only it can open ` +
+                `what was encrypted with it, so delete and purge it only if nobody needs it.)`,
         );
+    }
+}
+
+/** A copy can't leave the protection that it came with, and one in software must not pass for one in an HSM. */
+function assertProtection(
+    kms: Kms,
+    { key, name, protection }: Distribution,
+    present: ReadonlyMap<number, Copy>,
+): void {
+    for (const [version, copy] of present) {
+        if (copy.protection !== protection) {
+            throw new KeymgmtError(
+                "PROTECTION_MISMATCH",
+                `Version ${version} of key ${key} is in ${kms.description} as ${name} (${kms.keyId(name, copy.id)}), but its protection there is ` +
+                    `${copy.protection} and not ${protection}, which can't change. Distribute ${key} under another name, or purge the key there first.`,
+            );
+        }
     }
 }
 
 async function setPurposes(
     kms: Kms,
     wanted: Distribution,
-    present: ReadonlyMap<number, Copy>,
+    ours: readonly Copy[],
     known: Known,
 ): Promise<void> {
     const knownIds = new Set([...known.copies.values()].map(({ id }) => id));
     const same = sameSet(known.purposes ?? [], wanted.purposes);
-    for (const copy of present.values()) {
+    for (const copy of ours) {
         if (!same || !knownIds.has(copy.id)) {
             await kms.setPurposes(wanted.name, copy.id, wanted.purposes);
         }
@@ -143,6 +163,7 @@ async function importVersion(
                 `thumbprint ${copy.thumbprint} instead of ${ours.thumbprint}. Do not use that version; find out what stands between you and the vault.`,
         );
     }
+    assertProtection(kms, wanted, new Map([[version, copy]]));
     return copy;
 }
 

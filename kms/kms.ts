@@ -19,9 +19,9 @@ export interface Kms {
     keyId(name: string, copyId?: string): string;
     /**
      * The versions of the key `name`, in no particular order; empty if there's no such key.
-     * @param known copies whose public key was compared before: their thumbprint is taken from here, by copy id
+     * @param known copies whose public key was compared before, by their id: what they are for life is taken from here
      */
-    copies(name: string, known: ReadonlyMap<string, string>): Promise<Copy[]>;
+    copies(name: string, known: ReadonlyMap<string, Copy>): Promise<Copy[]>;
     /**
      * Brings a version in; it becomes the current one.
      * @param material PKCS#8 DER

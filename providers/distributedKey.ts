@@ -7,7 +7,7 @@ import { keyNameProblem, foldName } from "../kms/azureKeyVault/names";
 import { protectionProblem } from "../kms/azureKeyVault/sku";
 import { converge, sameSet } from "../kms/converge";
 import type { Kms } from "../kms/kms";
-import { declaredKeys } from "./declaredKeys";
+import { declarePlace, isDeclaredKey, isDeclaredPlace } from "./declared";
 import type { Provider } from "./dynamicResource";
 import { distributedKeyInputs, failuresOf, isUnknown } from "./inputs";
 import { otherSealKey, sealKeyOf, type SealReference } from "./seal";
@@ -57,6 +57,9 @@ export const provider: Provider<Inputs, State> = forHost({
         if (failures.length > 0) {
             return { failures };
         }
+        if (!isUnknown(inputs.vault.uri) && !isUnknown(inputs.name)) {
+            declarePlace(inputs);
+        }
         const identity = await keepToken(old.identity, inputs.identity, sealKeyOf(inputs.seal));
         return { inputs: { ...inputs, identity } };
     },
@@ -68,7 +71,7 @@ export const provider: Provider<Inputs, State> = forHost({
             vault:
                 !isUnknown(news.vault) &&
                 (foldName(olds.vault.name) !== foldName(news.vault.name) ||
-                    (!isUnknown(news.vault.uri) && olds.vault.uri !== news.vault.uri)),
+                    (!isUnknown(news.vault.uri) && !sameUrl(olds.vault.uri, news.vault.uri))),
         };
         const replaces = Object.entries(moved).flatMap(([name, yes]) => (yes ? [name] : []));
         return Promise.resolve({ replaces, changes: replaces.length > 0 || differs(olds, news) });
@@ -81,7 +84,7 @@ export const provider: Provider<Inputs, State> = forHost({
 
     async read(id, state) {
         const kms = await kmsOf(state);
-        const found = await kms.copies(state.name, thumbprints(state.copies));
+        const found = await kms.copies(state.name, byId(state.copies));
         const ours = Object.entries(state.copies).map(([version, { thumbprint }]) => ({
             version: Number(version),
             thumbprint,
@@ -100,11 +103,15 @@ export const provider: Provider<Inputs, State> = forHost({
         assertCopyMayBeDeleted(
             { key, name, vault: vault.name },
             deletionAllowed,
-            declaredKeys.has(key),
+            isDeclaredKey(key),
         );
+        // Another resource has taken the copy over: one with another logical name, or this one's replacement.
+        if (isDeclaredPlace(state)) {
+            return;
+        }
         const kms = await kmsOf(state);
         const ours = new Set(Object.values(state.copies).map(({ thumbprint }) => thumbprint));
-        const found = await kms.copies(name, thumbprints(state.copies));
+        const found = await kms.copies(name, byId(state.copies));
         if (found.some(({ thumbprint }) => ours.has(thumbprint))) {
             await kms.remove(name);
         }
@@ -187,8 +194,12 @@ function sameIdentity(old: IdentityReference, given: IdentityReference): boolean
     );
 }
 
-function thumbprints(copies: Record<string, Copy>): Map<string, string> {
-    return new Map(Object.values(copies).map(({ id, thumbprint }) => [id, thumbprint]));
+function byId(copies: Record<string, Copy>): Map<string, Copy> {
+    return new Map(Object.values(copies).map((copy) => [copy.id, copy]));
+}
+
+function sameUrl(a: string, b: string): boolean {
+    return new URL(a).href === new URL(b).href;
 }
 
 /** Brings the vault up to date; when that fails half-way, what was done is kept in the state with the error. */
@@ -209,7 +220,7 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
         const properties = withoutUndefined({
             ...stateOf(kms, inputs, done),
             // Unknown until all is done, so that the next run sets them again.
-            purposes: olds?.purposes ?? [],
+            purposes: [],
             // The host adds it to results, but not here; without it the resource could never be read or deleted.
             __provider: (inputs as { __provider?: string }).__provider,
         });

@@ -3,7 +3,7 @@ import { assertKeyMayBeDeleted } from "../keys/deletion";
 import type { KeyType } from "../keys/keyType";
 import { generateKeyVersion, type KeyVersion } from "../keys/keyVersion";
 import { rotate } from "../keys/rotation";
-import { declaredKeys } from "./declaredKeys";
+import { declareKey } from "./declared";
 import type { Provider } from "./dynamicResource";
 import { failuresOf, isUnknown, managedKeyInputs } from "./inputs";
 import { otherSealKey, sealKeyOf, type SealReference } from "./seal";
@@ -34,8 +34,8 @@ export const provider: Provider<Inputs, State> = forHost({
             return Promise.resolve({ failures: failuresOf(parsed.error) });
         }
         const { name, rotation, seal, ...others } = parsed.data;
-        declaredKeys.add(name);
         const failures: dynamic.CheckFailure[] = [];
+        declareKey(name);
         const otherType = old.type !== others.type && !isUnknown(others.type);
         if (old.type && otherType && old.name === name) {
             failures.push({

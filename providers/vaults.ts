@@ -78,7 +78,7 @@ export async function keepToken(
     given: IdentityReference,
     sealKey: SealKey,
 ): Promise<IdentityReference> {
-    const sameClient = old?.tenantId === given.tenantId && old.clientId === given.clientId;
+    const sameClient = old && old.tenantId === given.tenantId && old.clientId === given.clientId;
     if (!sameClient || !old.clientSecret || !given.clientSecret) {
         return given;
     }

@@ -68,7 +68,7 @@ export class AzureKeyVault implements Kms {
         return new URL(`keys/${name}${copyId ? `/${copyId}` : ""}`, this.vault.uri).href;
     }
 
-    async copies(name: string, known: ReadonlyMap<string, string>): Promise<Copy[]> {
+    async copies(name: string, known: ReadonlyMap<string, Copy>): Promise<Copy[]> {
         return this.request(`list the versions of key ${name}`, async () => {
             const copies: Copy[] = [];
             try {
@@ -110,7 +110,7 @@ export class AzureKeyVault implements Kms {
                 ),
             ),
         );
-        return copyOf(imported.properties, await thumbprint(publicKeyOf(imported)));
+        return copyOf(imported);
     }
 
     async enable(name: string, copyId: string): Promise<void> {
@@ -129,7 +129,9 @@ export class AzureKeyVault implements Kms {
     async remove(name: string): Promise<void> {
         await this.request(`delete key ${name}`, async () => {
             try {
-                await this.client.beginDeleteKey(name, signal());
+                const poller = await this.client.beginDeleteKey(name, poll());
+                // Until then the name can neither be used nor recovered.
+                await poller.pollUntilDone();
             } catch (error) {
                 if (statusOf(error) !== 404) {
                     throw error;
@@ -141,9 +143,7 @@ export class AzureKeyVault implements Kms {
     async softDeleted(name: string): Promise<string | undefined> {
         return this.request(`look for a soft-deleted key ${name}`, async () => {
             try {
-                return await thumbprint(
-                    publicKeyOf(await this.client.getDeletedKey(name, signal())),
-                );
+                return (await copyOf(await this.client.getDeletedKey(name, signal()))).thumbprint;
             } catch (error) {
                 if (statusOf(error) === 404) {
                     return undefined;
@@ -155,24 +155,21 @@ export class AzureKeyVault implements Kms {
 
     async recover(name: string): Promise<void> {
         await this.request(`recover key ${name}`, async () => {
-            const poller = await this.client.beginRecoverDeletedKey(name, signal());
+            const poller = await this.client.beginRecoverDeletedKey(name, poll());
             await poller.pollUntilDone();
         });
     }
 
+    /** A list holds no public keys, and tags can be set by anyone: what wasn't compared before is fetched. */
     private async copyOf(
         name: string,
-        version: KeyProperties,
-        known: ReadonlyMap<string, string>,
+        properties: KeyProperties,
+        known: ReadonlyMap<string, Copy>,
     ): Promise<Copy> {
-        const seen = known.get(version.version!);
-        return copyOf(version, seen ?? (await this.thumbprintOf(name, version.version!)));
-    }
-
-    /** A list holds no public keys, and tags can be set by anyone: what wasn't compared before is fetched. */
-    private async thumbprintOf(name: string, version: string): Promise<string> {
-        const key = await this.client.getKey(name, { version, ...signal() });
-        return key.keyType?.startsWith("oct") ? "none" : thumbprint(publicKeyOf(key));
+        const seen = known.get(properties.version!);
+        return seen
+            ? { ...seen, enabled: properties.enabled !== false }
+            : copyOf(await this.client.getKey(name, { version: properties.version, ...signal() }));
     }
 
     /** A private key for an HSM: the whole .byok file stands in the JWK's `key_hsm`, which the SDK calls `t`. */
@@ -229,12 +226,19 @@ function signal() {
     return { abortSignal: AbortSignal.timeout(requestTimeoutMilliseconds) };
 }
 
-function copyOf(properties: KeyProperties, print: string): Copy {
+function poll() {
+    return { ...signal(), intervalInMs: 500 };
+}
+
+async function copyOf(key: KeyVaultKey): Promise<Copy> {
+    const { version, createdOn, enabled } = key.properties;
     return {
-        id: properties.version!,
-        createdAt: properties.createdOn!.toISOString(),
-        enabled: properties.enabled !== false,
-        thumbprint: print,
+        id: version!,
+        createdAt: createdOn!.toISOString(),
+        enabled: enabled !== false,
+        // A symmetric key has no public part, and isn't one of ours.
+        thumbprint: key.keyType?.startsWith("oct") ? "none" : await thumbprint(publicKeyOf(key)),
+        protection: key.keyType?.endsWith("-HSM") ? "hsm" : "software",
     };
 }
 

@@ -14,12 +14,16 @@ export function statusOf(error: unknown): number | undefined {
     return (error as ServiceError).statusCode;
 }
 
+export function isSoftDeleted(error: unknown): boolean {
+    return innerCodeOf(error) === "ObjectIsDeletedButRecoverable";
+}
+
 /** Errors that a caller handles, rather than a reader. */
 export function toSpecificError(error: unknown): Error | undefined {
     if (error instanceof OutcomeUnknownError || error instanceof KeymgmtError) {
         return error;
     }
-    if (innerCodeOf(error) === "ObjectIsDeletedButRecoverable") {
+    if (isSoftDeleted(error)) {
         return new SoftDeletedError(undefined, { cause: error });
     }
     return undefined;
@@ -44,6 +48,9 @@ function hint(error: unknown): string {
     }
     if (inner === "ForbiddenByFirewall") {
         return " Let this machine's address through the vault's firewall, or run this from a network that it lets in.";
+    }
+    if (inner === "ObjectIsBeingDeleted") {
+        return " Its deletion is under way, which takes some seconds; run this again then.";
     }
     if (statusCode === 429) {
         return " The vault is over its limit of requests; run this again in a while.";

@@ -1,5 +1,6 @@
 import type { KeyClient, KeyVaultKey } from "@azure/keyvault-keys";
 import type { KeyExchangeKey } from "../../keys/byok";
+import { isSoftDeleted, statusOf } from "./errors";
 import { kekName } from "./names";
 import { publicKeyOf } from "./publicKey";
 
@@ -12,18 +13,30 @@ const marginMilliseconds = 15 * 60_000;
  */
 export async function keyExchangeKey(client: KeyClient): Promise<KeyExchangeKey> {
     const found = await latest(client);
-    const kek =
-        found && isUsable(found)
-            ? found
-            : await client.createKey(kekName, "RSA-HSM", { keySize: 4096, keyOps: ["import"] });
+    const kek = found && isUsable(found) ? found : await create(client);
     return { id: kek.id!, publicKey: publicKeyOf(kek) };
+}
+
+async function create(client: KeyClient): Promise<KeyVaultKey> {
+    const newVersion = () =>
+        client.createKey(kekName, "RSA-HSM", { keySize: 4096, keyOps: ["import"] });
+    try {
+        return await newVersion();
+    } catch (error) {
+        if (!isSoftDeleted(error)) {
+            throw error;
+        }
+        const poller = await client.beginRecoverDeletedKey(kekName, { intervalInMs: 500 });
+        await poller.pollUntilDone();
+        return newVersion();
+    }
 }
 
 async function latest(client: KeyClient): Promise<KeyVaultKey | undefined> {
     try {
         return await client.getKey(kekName);
     } catch (error) {
-        if ((error as { statusCode?: number }).statusCode === 404) {
+        if (statusOf(error) === 404) {
             return undefined;
         }
         throw error;

@@ -1,10 +1,13 @@
 import type { PipelinePolicy, PipelineRequest } from "@azure/core-rest-pipeline";
 import { OutcomeUnknownError } from "../kms";
 
+const unreachable = ["ECONNREFUSED", "ENOTFOUND"];
+
 /**
- * Sits below the SDK's own retry policy and corrects it in two points:
+ * Sits below the SDK's own retry policy and corrects it in three points:
  * - A 429 without `Retry-After` is what Key Vault really sends, but the SDK retries only with the header. Azure prescribes
  *   1, 2, 4, 8, 16 seconds (https://learn.microsoft.com/azure/key-vault/general/overview-throttling).
+ * - A host that isn't there isn't asked again: that doesn't heal within the SDK's tries, which take most of a minute.
  * - An import that may have worked isn't repeated: each one makes a version. (The SDK retries all methods alike.)
  */
 export function requestPolicy(): PipelinePolicy {
@@ -17,7 +20,12 @@ export function requestPolicy(): PipelinePolicy {
             try {
                 response = await next(request);
             } catch (error) {
-                throw isImport && !isRefusedConnection(error)
+                const { code = "", message } = error as { code?: string; message?: string };
+                if (unreachable.includes(code)) {
+                    throw Object.assign(new Error(message), { code });
+                }
+                // EAI_AGAIN: no address yet, so nothing was sent.
+                throw isImport && code !== "EAI_AGAIN"
                     ? new OutcomeUnknownError("The answer to an import was lost.", { cause: error })
                     : error;
             }
@@ -34,10 +42,4 @@ export function requestPolicy(): PipelinePolicy {
             return response;
         },
     };
-}
-
-/** Nothing was sent, so nothing can have been done. */
-function isRefusedConnection(error: unknown): boolean {
-    const code = (error as { code?: string }).code ?? "";
-    return ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"].includes(code);
 }

@@ -123,7 +123,22 @@ describe("bad input", () => {
             /the state is sealed with seal key [0-9a-f]{16}, but the one in env:KEYMGMT_SEAL_KEY is/,
         );
 
-        for (const { output } of [type, protection, seal]) {
+        // It would replace the vault, and take the copies with it.
+        project.config({ ...good, location: "northeurope" });
+        const location = await project.pulumi(["preview"]);
+        expect(location.code).not.toBe(0);
+        expect(location.output).toMatch(/marked for protection/);
+
+        project.config(good);
+        const { resources } = await project.state();
+        const { urn } = resources.find(({ type: token }) => token.endsWith(":ManagedKey"))!;
+        const replacement = await project.pulumi(["preview", "--replace", urn]);
+        expect(replacement.code).not.toBe(0);
+        expect(replacement.output).toMatch(
+            /ManagedKey::rsa-1"\s+as it is currently marked for protection/,
+        );
+
+        for (const { output } of [type, protection, seal, location, replacement]) {
             expect(output).not.toMatch(/^\s+at /m);
         }
         expect(project.vaultRequests().length).toBe(requests);

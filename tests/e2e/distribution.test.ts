@@ -113,8 +113,46 @@ describe("distributions", () => {
         expect((await project.outputs()).distributions).toContainEqual(versions);
     });
 
+    test("a copy in software never passes for one in an HSM", async () => {
+        const key = (protection: string) => ({
+            type: "ecdsa-p256",
+            distribute: [{ ...inHsm, protection }],
+        });
+        project.config({ vaults, keys: { ...keys, moved: key("software") } });
+        expect((await project.up()).code).toBe(0);
+        project.config({ vaults, keys: { ...keys, moved: { type: "ecdsa-p256" } } });
+        expect((await project.up()).code).toBe(0);
+
+        project.config({ vaults, keys: { ...keys, moved: key("hsm") } });
+        const { code, output } = await project.up();
+
+        expect(code).not.toBe(0);
+        expect(output).toMatch(
+            /Version 1 of key moved is in vault hsm-keyvault as moved .*but its protection there is software and not hsm/,
+        );
+        project.config({ vaults, keys: { ...keys, moved: { type: "ecdsa-p256" } } });
+        expect((await project.up()).code).toBe(0);
+    });
+
+    test("another case of a name isn't another copy", async () => {
+        const cased = { ...keys["rsa-4096"].distribute[0]!, name: "Renamed" };
+        project.config({
+            vaults,
+            keys: {
+                ...keys,
+                "rsa-4096": { type: "rsa-4096", distribute: [cased] },
+                moved: { type: "ecdsa-p256" },
+            },
+        });
+
+        expect((await project.up()).code).toBe(0);
+
+        expect(await inVault("hsm-keyvault", "renamed")).toMatch(/^RSA-HSM/);
+    });
+
     test("a key that is taken out of the config is refused, and so are its copies", async () => {
-        const { "rsa-3072": _gone, ...others } = keys;
+        const { "rsa-3072": _gone, ...rest } = keys;
+        const others = { ...rest, moved: { type: "ecdsa-p256" } };
         project.config({ vaults, keys: others });
 
         const { code, output } = await project.up();
@@ -139,7 +177,10 @@ describe("distributions", () => {
                 .filter((each) => each.operation === "import" && each.key === name)
                 .map(({ clientId }) => clientId);
 
-        project.config({ vaults, keys: { ...keys, "by-variables": key } });
+        project.config({
+            vaults,
+            keys: { ...keys, moved: { type: "ecdsa-p256" }, "by-variables": key },
+        });
         expect((await project.up(other)).code).toBe(0);
         expect(clientsOfImport("by-variables")).toEqual([operator.clientId]);
 
@@ -150,7 +191,7 @@ describe("distributions", () => {
         };
         project.config({
             vaults: { ...vaults, "hsm-keyvault": { sku: "premium", identity } },
-            keys: { ...keys, "by-variables": key, "by-vault": key },
+            keys: { ...keys, moved: { type: "ecdsa-p256" }, "by-variables": key, "by-vault": key },
         });
         const nobody = { ...other, AZURE_CLIENT_ID: "nobody", AZURE_CLIENT_SECRET: "nothing" };
         // The other vault's distributions don't change, so the identity of nobody isn't asked for.

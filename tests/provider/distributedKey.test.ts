@@ -3,11 +3,11 @@ import { CryptographyClient } from "@azure/keyvault-keys";
 import type { KeyType } from "../../keys/keyType";
 import { generateKeyVersion, openKeyVersion, type KeyVersion } from "../../keys/keyVersion";
 import { parseSealKey, seal } from "../../keys/seal";
-import { declaredKeys } from "../../providers/declaredKeys";
 import { provider, type Inputs, type State } from "../../providers/distributedKey";
 import { credentialBinding } from "../../providers/vaults";
 import { TestAzure } from "./azure";
 import { startProxy, type Meddle } from "./proxy";
+import { inNextRun } from "./nextRun";
 
 // A key exchange key has 4096 bits: making one takes a second or more.
 jest.setTimeout(60_000);
@@ -287,7 +287,7 @@ describe("a name that is taken", () => {
         const key = await newKey("recovered");
         const inputs = await key.inputs({ deletionAllowed: true });
         const { id, state } = await create(inputs);
-        await provider.delete(id, state);
+        await inNextRun((run) => run.provider.delete(id, state));
         expect(await versionsInVault("recovered")).toEqual([]);
         const again = await create(inputs);
         expect(again.state.copies).toEqual(state.copies);
@@ -310,16 +310,20 @@ describe("a name that is taken", () => {
 describe("a deletion", () => {
     test("is refused while the key may not be deleted; of a key that stays, it ends the distribution", async () => {
         const { id, state } = await create(await (await newKey("stays")).inputs());
-        await expect(provider.delete(id, state)).rejects.toMatchObject({
-            code: "DELETION_NOT_ALLOWED",
+        await inNextRun(async (destroy) => {
+            await expect(destroy.provider.delete(id, state)).rejects.toMatchObject({
+                code: "DELETION_NOT_ALLOWED",
+            });
         });
         await azure.client(vaultName).getKey("stays");
-        declaredKeys.add("stays");
-        await provider.delete(id, state);
-        await expect(azure.client(vaultName).getKey("stays")).rejects.toMatchObject({
-            statusCode: 404,
+        await inNextRun(async (up) => {
+            up.declareKey("stays");
+            await up.provider.delete(id, state);
+            await expect(azure.client(vaultName).getKey("stays")).rejects.toMatchObject({
+                statusCode: 404,
+            });
+            await up.provider.delete(id, state); // again, as after a crash
         });
-        await provider.delete(id, state); // again, as after a crash
     });
 
     test("leaves a key alone that took our name meanwhile", async () => {
@@ -329,8 +333,22 @@ describe("a deletion", () => {
         await client.beginDeleteKey("replaced");
         await client.purgeDeletedKey("replaced");
         await client.createEcKey("replaced");
-        await provider.delete(id, state);
+        await inNextRun((destroy) => destroy.provider.delete(id, state));
         await client.getKey("replaced");
+    });
+
+    test("leaves a copy alone that another resource of this run has taken over", async () => {
+        const key = await newKey("adopted");
+        const inputs = await key.inputs({ deletionAllowed: true });
+        const { id, state } = await create(inputs);
+        const differentCase = { ...inputs, name: "ADOPTED" };
+        await inNextRun(async (up) => {
+            const checked = await up.provider.check({}, differentCase);
+            expect(checked.failures ?? []).toEqual([]);
+            await up.provider.create(checked.inputs!);
+            await up.provider.delete(id, state);
+        });
+        expect(await versionsInVault("adopted")).toEqual([state.copies[1]!.id]);
     });
 });
 

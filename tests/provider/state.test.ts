@@ -14,6 +14,7 @@ import {
 } from "../../providers/managedKey";
 import { credentialBinding } from "../../providers/vaults";
 import { TestAzure } from "./azure";
+import { inNextRun } from "./nextRun";
 
 /*
  * States as they were written first, of schemaVersion 1, word by word. They stand in users' stacks, so they are read for ever: never change
@@ -67,7 +68,13 @@ const distributedKeyState = (
     deletionAllowed: false,
     seal: { location: "env:SEAL_OF_STATE_TEST", id: "2464bee19be18c94" },
     copies: {
-        "1": { id: copyId, createdAt: "2026-11-24T00:00:00.000Z", enabled: true, thumbprint },
+        "1": {
+            id: copyId,
+            createdAt: "2026-11-24T00:00:00.000Z",
+            enabled: true,
+            thumbprint,
+            protection: "software",
+        },
     },
     keyId: `${uri}keys/orders`,
     versionedKeyId: `${uri}keys/orders/${copyId}`,
@@ -184,7 +191,9 @@ describe("DistributedKey", () => {
         expect(next.copies["1"]).toEqual(state.copies["1"]);
         expect(Object.keys(next.copies)).toEqual(["1", "2"]);
 
-        await distributedKey.delete(state.keyId, { ...state, deletionAllowed: true });
+        await inNextRun((destroy) =>
+            destroy.provider.delete(state.keyId, { ...state, deletionAllowed: true }),
+        );
         const client = azure.client("state-vault");
         await expect(client.getKey("orders")).rejects.toMatchObject({ statusCode: 404 });
     });

@@ -9,7 +9,8 @@ import { OutcomeUnknownError, SoftDeletedError, type Kms, type Transfer } from "
 const sealKey = parseSealKey(Buffer.alloc(32, 1).toString("base64url"), "the test");
 
 function copy(id: string, thumbprint: string, second: number, enabled = true): Copy {
-    return { id, thumbprint, enabled, createdAt: new Date(second * 1000).toISOString() };
+    const createdAt = new Date(second * 1000).toISOString();
+    return { id, thumbprint, enabled, createdAt, protection: "hsm" };
 }
 const wanted = (...thumbprints: string[]) =>
     thumbprints.map((thumbprint, index) => ({ version: index + 1, thumbprint }));
@@ -100,6 +101,7 @@ class ModelKms implements Kms {
             thumbprint,
             purposes,
             enabled: true,
+            protection: "hsm" as const,
             createdAt: new Date(Math.floor(this.milliseconds / 1000) * 1000).toISOString(),
         };
         this.arrived.push(copy);
