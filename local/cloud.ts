@@ -1,15 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { fastify, type FastifyInstance } from "fastify";
-import { systemClock, type Clock } from "./clock";
+import { fastify, type FastifyInstance, type FastifyRequest } from "fastify";
+import { movableClock, systemClock, type Clock } from "./clock";
+import { controlRoutes } from "./control";
 import { VaultServers } from "./dataPlanes";
 import { entraRoutes } from "./entra/app";
 import { keyVaultAuthenticator } from "./entra/authenticate";
 import { Directory } from "./entra/directory";
+import { EntraError } from "./entra/errors";
+import { issuerKeys } from "./entra/issuerKeys";
 import { Tokens } from "./entra/tokens";
+import { Faults, type FaultStatus } from "./faults";
+import { injectFaults } from "./injectFaults";
+import { openBackupKey } from "./keyvault/backup";
 import { logRequests } from "./logRequests";
+import { pageRoutes } from "./page/routes";
 import { listen } from "./ports";
 import { azuread } from "./providers/azuread";
 import { azureNative } from "./providers/azureNative";
@@ -17,8 +24,10 @@ import { serveProvider } from "./providers/providerService";
 import type { RequestLogEntry } from "./requestLog";
 import { ResourceManager } from "./resourceManager/resourceManager";
 import { resourceManagerRoutes } from "./resourceManager/routes";
+import { openSettings, type Settings } from "./settings";
 import { openStore, type Store } from "./store";
 import { certificateAuthority, serverCertificate } from "./tls";
+import { writeAtomically } from "./writeAtomically";
 
 /** What azure.json holds: how any client reaches this local Azure. */
 export interface CloudDescription {
@@ -31,8 +40,8 @@ export interface CloudDescription {
     vaults: Record<string, string>;
     /** An identity with every key permission in every vault, as an administrator has at the portal. */
     operator: { clientId: string; clientSecret: string };
-    /** For PULUMI_DEBUG_PROVIDERS. */
-    providers: string;
+    /** For PULUMI_DEBUG_PROVIDERS; only with a stack. */
+    providers?: string;
     pid: number;
 }
 
@@ -43,8 +52,11 @@ export interface Cloud {
 
 export interface CloudOptions {
     folder: string;
-    /** The only Pulumi stack that the stand-in providers serve. */
-    stack: string;
+    /** The only Pulumi stack that the stand-in providers serve; without one there are none. */
+    stack?: string;
+    /** For this run, above those of settings.json. */
+    settings?: Partial<Settings>;
+    /** What the cloud's clock is set against. */
     clock?: Clock;
 }
 
@@ -71,7 +83,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 type Closer = () => Promise<void> | void;
 
 async function start(
-    { folder, stack, clock = systemClock }: CloudOptions,
+    { folder, stack, settings: overrides, clock: baseClock = systemClock }: CloudOptions,
     atClose: (closer: Closer) => void,
 ): Promise<() => CloudDescription> {
     const state = resolve(folder, "azure");
@@ -82,6 +94,9 @@ async function start(
     // From a process that was killed: whoever finds it would take it for a running cloud's.
     await rm(descriptionFile, { force: true });
 
+    const settings = openSettings(resolve(folder, "settings.json"), overrides);
+    const clock = movableClock(baseClock, store.collection("cloud.clock"));
+    const faults = new Faults();
     const log = requestLog(resolve(folder, "requests.jsonl"), atClose);
     const caFile = resolve(folder, "ca.pem");
     const authority = await certificateAuthority({ key: join(state, "ca.key"), cert: caFile });
@@ -89,12 +104,13 @@ async function start(
 
     const directory = new Directory(store, clock);
     const tokens = await Tokens.open(store, clock);
+    const backupKey = await openBackupKey(store);
     const { tenantId, subscriptionId, operator } = await identityOf(store, directory);
     const operatorId = operator.clientId;
 
     // Ports are known once they are listened to, so whatever needs an address asks for it later.
     let authorityHost = "";
-    let describe = () => Promise.resolve();
+    let describe = () => {};
     const authenticate = keyVaultAuthenticator({ tokens, directory, tenantId, operatorId });
     const vaultServers = new VaultServers({
         folder: join(state, "vaults"),
@@ -105,12 +121,17 @@ async function start(
             authenticate,
             clock,
             log,
+            settings,
+            backupKey,
         }),
+        faults,
         changed: () => describe(),
     });
     const resourceManager: ResourceManager = new ResourceManager({
         store,
         clock,
+        settings,
+        directory,
         tenantId,
         subscriptionId,
         dataPlanes: vaultServers,
@@ -125,8 +146,22 @@ async function start(
     front.get("/health", () => ({ status: "ok", pid: process.pid }));
     await front.register(async (app) => {
         logRequests(app, "entra", clock, log);
+        injectFaults(app, {
+            faults,
+            clock,
+            log,
+            describe: (request) => ({ plane: "entra", operation: entraOperation(request) }),
+            failed: entraFailed,
+        });
         await app.register(
-            entraRoutes({ tenantId, directory, tokens, clock, authorityHost: () => authorityHost }),
+            entraRoutes({
+                tenantId,
+                directory,
+                tokens,
+                clock,
+                authorityHost: () => authorityHost,
+                issuerKeys: issuerKeys(authority.cert),
+            }),
         );
     });
     await front.register(async (app) => {
@@ -135,6 +170,15 @@ async function start(
             resourceManagerRoutes({ resourceManager, tokens, directory, tenantId, operatorId }),
         );
     });
+    await front.register(async (app) => {
+        logRequests(app, "control", clock, log);
+        await app.register(controlRoutes({ operator, settings, clock, faults }));
+    });
+    const keys = (vaultId: string) => vaultServers.keys(vaultId);
+    const requests = resolve(folder, "requests.jsonl");
+    await front.register(
+        pageRoutes({ resourceManager, directory, keys, clock, operatorId, requests }),
+    );
     const ports = store.collection<number>("cloud.ports");
     const port = await listen(front, "Entra ID of the local Azure", ports.get("front"));
     atClose(() => front.close());
@@ -151,10 +195,15 @@ async function start(
         subscriptionId,
     };
     const providers: string[] = [];
-    for (const definition of [azureNative(resourceManager, client), azuread(directory, client)]) {
-        const provider = await serveProvider(definition, stack);
-        atClose(() => provider.close());
-        providers.push(`${definition.name}:${provider.port}`);
+    if (stack) {
+        for (const definition of [
+            azureNative(resourceManager, client),
+            azuread(directory, client),
+        ]) {
+            const provider = await serveProvider(definition, stack);
+            atClose(() => provider.close());
+            providers.push(`${definition.name}:${provider.port}`);
+        }
     }
 
     const description = (): CloudDescription => ({
@@ -165,13 +214,13 @@ async function start(
         caFile,
         vaults: vaultServers.uris(),
         operator,
-        providers: providers.join(","),
+        ...(stack && { providers: providers.join(",") }),
         pid: process.pid,
     });
     describe = () => writeAtomically(descriptionFile, description());
-    await describe();
+    describe();
     atClose(async () => {
-        describe = () => Promise.resolve();
+        describe = () => {};
         await rm(descriptionFile, { force: true });
     });
     return description;
@@ -212,8 +261,22 @@ function requestLog(
     return (entry) => void writeSync(descriptor, `${JSON.stringify(entry)}\n`);
 }
 
-async function writeAtomically(file: string, content: object): Promise<void> {
-    const temporary = `${file}.${process.pid}`;
-    await writeFile(temporary, `${JSON.stringify(content, null, 4)}\n`, { mode: 0o600 });
-    await rename(temporary, file);
-}
+/** Only the token endpoint can be chosen by a fault rule. */
+const entraOperation = (request: FastifyRequest) =>
+    request.routeOptions.url?.endsWith("/oauth2/v2.0/token") ? "token" : undefined;
+
+/** Codes by their meaning in https://learn.microsoft.com/entra/identity-platform/reference-error-codes, texts assumed. */
+const entraFailed = (status: FaultStatus) =>
+    status === 429
+        ? new EntraError(
+              status,
+              "temporarily_unavailable",
+              90055,
+              "There are too many incoming requests.",
+          )
+        : new EntraError(
+              status,
+              "temporarily_unavailable",
+              90033,
+              "A transient error has occurred. Please try again.",
+          );

@@ -26,6 +26,7 @@ export function logRequests(
             path: request.url.split("?")[0] ?? "",
             status: reply.statusCode,
             code: request.errorCode,
+            fault: request.fault?.fault,
             clientId: request.clientId,
         });
         done();

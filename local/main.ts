@@ -1,18 +1,36 @@
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { startCloud } from "./cloud";
-
-const usage = "usage: local/main.ts --folder <directory> --stack <pulumi stack name>";
+import { instructions } from "./instructions";
 
 async function main(): Promise<void> {
     const { values } = parseArgs({
-        options: { folder: { type: "string" }, stack: { type: "string" } },
+        options: {
+            folder: { type: "string", default: ".local" },
+            stack: { type: "string" },
+            "show-secret": { type: "boolean", default: false },
+            limits: { type: "boolean" },
+            "visibility-delay": { type: "string" },
+            "propagation-delay": { type: "string" },
+        },
     });
-    const { folder, stack } = values;
-    if (!folder || !stack) throw new Error(`--folder and --stack are needed. ${usage}`);
+    const { folder, stack, "show-secret": showSecret } = values;
 
-    const cloud = await startCloud({ folder, stack });
+    const settings = {
+        ...(values.limits && { limits: true }),
+        ...seconds("visibilityDelay", values["visibility-delay"]),
+        ...seconds("propagationDelay", values["propagation-delay"]),
+    };
+    const cloud = await startCloud({ folder, stack, settings });
     const { authorityHost, caFile } = cloud.description;
-    console.log(`Local Azure of stack ${stack} is ready at ${authorityHost} (CA: ${caFile}).`);
+    console.log(
+        stack
+            ? `Local Azure of stack ${stack} is ready at ${authorityHost} (CA: ${caFile}).`
+            : instructions(cloud.description, {
+                  description: resolve(join(folder, "azure.json")),
+                  showSecret,
+              }),
+    );
 
     const stop = () => {
         cloud.close().then(
@@ -22,6 +40,14 @@ async function main(): Promise<void> {
     };
     process.once("SIGTERM", stop);
     process.once("SIGINT", stop);
+}
+
+/** The setting, if the option was given. */
+function seconds(setting: string, text: string | undefined): Record<string, number> {
+    if (text === undefined) return {};
+    const value = Number(text);
+    if (text !== "" && value >= 0) return { [setting]: value };
+    throw new Error(`The ${setting} has to be a number of seconds, 0 or more, and is '${text}'.`);
 }
 
 function fail(error: unknown): never {

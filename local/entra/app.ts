@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
+import type { JSONWebKeySet } from "jose";
 import { z } from "zod";
 import type { Clock } from "../clock";
+import { assertionType, checkClientAssertion } from "./clientAssertion";
 import { errors, EntraError } from "./errors";
 import type { Application, Directory, ServicePrincipal } from "./directory";
 import type { Tokens } from "./tokens";
@@ -13,6 +15,8 @@ export interface EntraOptions {
     clock: Clock;
     /** `https://127.0.0.1:<port>` */
     authorityHost: () => string;
+    /** The signing keys that a federated identity credential's issuer publishes. */
+    issuerKeys: (issuer: string) => Promise<JSONWebKeySet>;
 }
 
 /** What tokens are issued for. A scope is one of these and `/.default`; the audience is the resource as asked for. */
@@ -29,6 +33,7 @@ const tokenRequest = z.object({
     client_id: z.string().optional(),
     client_secret: z.string().optional(),
     client_assertion: z.string().optional(),
+    client_assertion_type: z.string().optional(),
     grant_type: z.string().optional(),
     scope: z.string().optional(),
 });
@@ -73,8 +78,9 @@ export function entraRoutes(options: EntraOptions) {
                     throw errors.unknownTenant(request.params.tenant, "invalid_request");
                 }
                 const resource = requestedResource(form);
-                const principal = authenticatedClient(form);
-                const token = await tokens.issue(tenantId, resource, principal);
+                const principal = await authenticatedClient(form);
+                const provedBy = form.client_assertion ? "assertion" : "secret";
+                const token = await tokens.issue(tenantId, resource, principal, provedBy);
                 // RFC 6749, section 5.1: tokens must not be cached.
                 void reply.header("cache-control", "no-store").header("pragma", "no-cache");
                 return { token_type: "Bearer", ext_expires_in: token.expires_in, ...token };
@@ -109,19 +115,38 @@ export function entraRoutes(options: EntraOptions) {
         return resource;
     }
 
-    function authenticatedClient(form: z.infer<typeof tokenRequest>): ServicePrincipal {
+    async function authenticatedClient(
+        form: z.infer<typeof tokenRequest>,
+    ): Promise<ServicePrincipal> {
         if (!form.client_id) throw errors.missingParameter("client_id");
         const application = directory.applicationOf(form.client_id);
         if (!application) throw errors.unknownApplication(form.client_id, directoryName);
-        if (form.client_assertion) throw errors.notImplemented("client assertions");
-        if (!form.client_secret) throw errors.missingCredential();
-        checkSecret(application, form.client_secret);
+        if (form.client_assertion) await checkAssertion(application, form.client_assertion, form);
+        else if (form.client_secret) checkSecret(application, form.client_secret);
+        else throw errors.missingCredential();
         const principal = directory.servicePrincipalOf(form.client_id);
         if (!principal) throw errors.missingServicePrincipal(form.client_id, tenantId);
         if (principal.accountEnabled === false) {
             throw errors.disabledServicePrincipal(form.client_id);
         }
         return principal;
+    }
+
+    async function checkAssertion(
+        application: Application,
+        assertion: string,
+        form: z.infer<typeof tokenRequest>,
+    ): Promise<void> {
+        if (form.client_assertion_type !== assertionType) {
+            throw errors.missingParameter("client_assertion_type");
+        }
+        const { token_endpoint, issuer } = openIdConfiguration(options.authorityHost(), tenantId);
+        await checkClientAssertion(assertion, application, {
+            directory,
+            now: clock.now(),
+            audiences: [token_endpoint, issuer],
+            issuerKeys: options.issuerKeys,
+        });
     }
 
     function checkSecret(application: Application, secret: string): void {
@@ -136,7 +161,7 @@ function openIdConfiguration(authorityHost: string, tenantId: string) {
     const authority = `${authorityHost}/${tenantId}`;
     return {
         token_endpoint: `${authority}/oauth2/v2.0/token`,
-        token_endpoint_auth_methods_supported: ["client_secret_post"],
+        token_endpoint_auth_methods_supported: ["client_secret_post", "private_key_jwt"],
         jwks_uri: `${authority}/discovery/v2.0/keys`,
         response_modes_supported: ["query", "fragment", "form_post"],
         subject_types_supported: ["pairwise"],

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../clock";
 import type { Collection, Store } from "../store";
+import { parseCertificate, thumbprint, type CertificateEncoding } from "./certificates";
 
 /** What is kept of an application and of a service principal beside its ids. */
 export interface Attributes {
@@ -35,6 +36,32 @@ export interface Password {
     sha256: string;
 }
 
+/** A certificate with whose key the application signs its assertions. */
+export interface Certificate {
+    keyId: string;
+    applicationObjectId: string;
+    startDate: string;
+    endDate: string;
+    /** DER, base64. */
+    value: string;
+    /** Its thumbprints, base64url. */
+    x5t: string;
+    x5tS256: string;
+}
+
+/** Whose tokens the application accepts as proof of being it. */
+export interface FederatedCredentialAttributes {
+    displayName: string;
+    description?: string;
+    issuer: string;
+    subject: string;
+    audiences: string[];
+}
+export interface FederatedCredential extends FederatedCredentialAttributes {
+    credentialId: string;
+    applicationObjectId: string;
+}
+
 /** A refusal of Microsoft Graph. */
 export class GraphError extends Error {
     constructor(
@@ -57,18 +84,22 @@ const sha256 = (secret: string) => createHash("sha256").update(secret).digest("h
 /** A new client secret: 40 characters that are safe in a URL, a shell and a YAML file. */
 const newSecret = () => randomBytes(30).toString("base64url");
 
-/** The applications, service principals and client secrets of the tenant. */
+/** The applications of the tenant with their credentials, and its service principals. */
 export class Directory {
     readonly #clock: Clock;
     readonly #applications: Collection<Application>;
     readonly #servicePrincipals: Collection<ServicePrincipal>;
     readonly #passwords: Collection<Password>;
+    readonly #certificates: Collection<Certificate>;
+    readonly #federatedCredentials: Collection<FederatedCredential>;
 
     constructor(store: Store, clock: Clock) {
         this.#clock = clock;
         this.#applications = store.collection("entra.applications");
         this.#servicePrincipals = store.collection("entra.servicePrincipals");
         this.#passwords = store.collection("entra.passwords");
+        this.#certificates = store.collection("entra.certificates");
+        this.#federatedCredentials = store.collection("entra.federatedCredentials");
     }
 
     // Applications
@@ -98,12 +129,18 @@ export class Directory {
         return application;
     }
 
-    /** Deletes the application, its secrets and, as Entra ID does, its service principal. */
+    /** Deletes the application, its credentials and, as Entra ID does, its service principal. */
     async deleteApplication(objectId: string): Promise<void> {
         const application = this.application(objectId);
         if (!application) return;
         for (const password of this.#passwordsOf(objectId)) {
             await this.#passwords.delete(password.keyId);
+        }
+        for (const { keyId } of this.certificatesOf(objectId)) {
+            await this.#certificates.delete(keyId);
+        }
+        for (const { credentialId } of this.federatedCredentialsOf(objectId)) {
+            await this.#federatedCredentials.delete(credentialId);
         }
         const servicePrincipal = this.servicePrincipalOf(application.clientId);
         if (servicePrincipal) await this.deleteServicePrincipal(servicePrincipal.objectId);
@@ -211,6 +248,118 @@ export class Directory {
         const now = this.#now();
         if (!password || now < new Date(password.startDate)) return "invalid";
         return now < new Date(password.endDate) ? "valid" : "expired";
+    }
+
+    // Certificates
+
+    certificate(keyId: string): Certificate | undefined {
+        return this.#certificates.get(keyId);
+    }
+
+    certificatesOf(applicationObjectId: string): Certificate[] {
+        return [...this.#certificates.values()].filter(
+            (certificate) => certificate.applicationObjectId === applicationObjectId,
+        );
+    }
+
+    /** Adds a certificate; it counts as long as it is valid itself, or shorter. */
+    async addCertificate(
+        applicationObjectId: string,
+        options: {
+            value: string;
+            encoding?: CertificateEncoding;
+            startDate?: string;
+            endDate?: string;
+            /** Milliseconds from the start, instead of an end date. */
+            lifetime?: number;
+        },
+    ): Promise<Certificate> {
+        if (!this.application(applicationObjectId)) throw notFound(applicationObjectId);
+        const parsed = parseCertificate(options.value, options.encoding ?? "pem");
+        if (!parsed) {
+            throw new GraphError(
+                400,
+                "KeyCredentialsInvalidKeyValue",
+                "Key credential value is not a valid certificate.",
+            );
+        }
+        const [earliest, latest] = [new Date(parsed.validFrom), new Date(parsed.validTo)];
+        const start = options.startDate ? new Date(options.startDate) : earliest;
+        const limited = options.endDate !== undefined || options.lifetime !== undefined;
+        const end = limited ? endOf(start, options) : latest;
+        if (!(earliest <= start && start < end && end <= latest)) {
+            throw new GraphError(
+                400,
+                "KeyCredentialsInvalidEndDate",
+                "Key credential end date is invalid: its dates have to be within the certificate's own.",
+            );
+        }
+        const certificate: Certificate = {
+            keyId: randomUUID(),
+            applicationObjectId,
+            startDate: seconds(start),
+            endDate: seconds(end),
+            value: parsed.raw.toString("base64"),
+            x5t: thumbprint(parsed.raw, "sha1"),
+            x5tS256: thumbprint(parsed.raw, "sha256"),
+        };
+        await this.#certificates.put(certificate.keyId, certificate);
+        return certificate;
+    }
+
+    removeCertificate(keyId: string): Promise<void> {
+        return this.#certificates.delete(keyId);
+    }
+
+    // Federated identity credentials
+
+    federatedCredential(credentialId: string): FederatedCredential | undefined {
+        return this.#federatedCredentials.get(credentialId);
+    }
+
+    federatedCredentialsOf(applicationObjectId: string): FederatedCredential[] {
+        return [...this.#federatedCredentials.values()].filter(
+            (credential) => credential.applicationObjectId === applicationObjectId,
+        );
+    }
+
+    async addFederatedCredential(
+        applicationObjectId: string,
+        attributes: FederatedCredentialAttributes,
+    ): Promise<FederatedCredential> {
+        if (!this.application(applicationObjectId)) throw notFound(applicationObjectId);
+        const present = this.federatedCredentialsOf(applicationObjectId);
+        if (present.some((known) => known.displayName === attributes.displayName)) {
+            throw new GraphError(
+                409,
+                "Request_MultipleObjectsWithSameKeyValue",
+                `FederatedIdentityCredential with name ${attributes.displayName} already exists.`,
+            );
+        }
+        return this.#putFederated({
+            ...attributes,
+            credentialId: randomUUID(),
+            applicationObjectId,
+        });
+    }
+
+    async updateFederatedCredential(
+        credentialId: string,
+        attributes: FederatedCredentialAttributes,
+    ): Promise<FederatedCredential> {
+        const old = this.federatedCredential(credentialId);
+        if (!old) throw notFound(credentialId);
+        const { applicationObjectId } = old;
+        return this.#putFederated({ ...attributes, credentialId, applicationObjectId });
+    }
+
+    removeFederatedCredential(credentialId: string): Promise<void> {
+        return this.#federatedCredentials.delete(credentialId);
+    }
+
+    async #putFederated(credential: FederatedCredential): Promise<FederatedCredential> {
+        await this.#federatedCredentials.put(credential.credentialId, credential);
+        return credential;
     }
 
     #passwordsOf(applicationObjectId: string): Password[] {

@@ -16,6 +16,19 @@ export class EntraError extends Error {
 const entraError = (status: number, error: string, number: number, message: string) =>
     new EntraError(status, error, number, message);
 
+const assertionHelp =
+    "Review the documentation at https://docs.microsoft.com/azure/active-directory/develop/active-directory-certificate-credentials .";
+const keysHelp = (clientId: string) =>
+    `Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '${clientId}'. ` +
+    "Review the documentation at https://docs.microsoft.com/en-us/graph/deployments to determine the corresponding service endpoint and " +
+    "https://docs.microsoft.com/en-us/graph/api/application-get?view=graph-rest-1.0&tabs=http to build a query request URL, " +
+    `such as 'https://graph.microsoft.com/beta/applications/${clientId}'`;
+/** Seconds since the Unix epoch; a client may send anything. */
+const instant = (seconds: unknown) => {
+    const date = new Date(Number(seconds) * 1000);
+    return Number.isNaN(date.getTime()) ? "(none)" : date.toISOString();
+};
+
 /** Texts: https://learn.microsoft.com/entra/identity-platform/reference-error-codes and bodies quoted in issues. */
 export const errors = {
     invalidClientSecret: (clientId: string) =>
@@ -51,6 +64,97 @@ export const errors = {
         ),
     disabledServicePrincipal: (clientId: string) =>
         entraError(401, "invalid_client", 7000112, `Application '${clientId}' is disabled.`),
+    unknownCertificate: (thumbprint: string, clientId: string) =>
+        entraError(
+            401,
+            "invalid_client",
+            700027,
+            "The certificate with identifier used to sign the client assertion is not registered on application. " +
+                `[Reason - The key was not found., Thumbprint of key used by client: '${thumbprint}', ${keysHelp(clientId)}]`,
+        ),
+    invalidAssertionSignature: (
+        reason: string,
+        thumbprint: string,
+        found: string,
+        clientId: string,
+    ) =>
+        entraError(
+            401,
+            "invalid_client",
+            700027,
+            `Client assertion contains an invalid signature. [Reason - ${reason}, Thumbprint of key used by client: '${thumbprint}', ` +
+                `Found key '${found}', ${keysHelp(clientId)}]`,
+        ),
+    assertionOfOtherClient: () =>
+        entraError(
+            401,
+            "invalid_client",
+            700021,
+            `Client assertion application identifier doesn't match 'client_id' parameter. ${assertionHelp}`,
+        ),
+    assertionAudience: () =>
+        entraError(
+            401,
+            "invalid_client",
+            700023,
+            `Client assertion audience claim does not match Realm issuer. ${assertionHelp}`,
+        ),
+    assertionTime: (now: number, { nbf, exp }: { nbf?: number; exp?: number }) =>
+        entraError(
+            401,
+            "invalid_client",
+            700024,
+            `Client assertion is not within its valid time range. Current time: ${new Date(now).toISOString()}, ` +
+                `assertion valid from ${instant(nbf)}, expiry time of assertion ${instant(exp)}. ${assertionHelp}`,
+        ),
+    malformedAssertion: () =>
+        entraError(400, "invalid_request", 50027, "JWT token is invalid or malformed."),
+    assertionWithoutThumbprint: () =>
+        entraError(
+            400,
+            "invalid_request",
+            50027,
+            "Invalid JWT token. No certificate thumbprint specified in token header.",
+        ),
+    noFederatedCredential: (issuer: string, subject: string, audience: string) =>
+        entraError(
+            400,
+            "invalid_request",
+            70021,
+            `No matching federated identity record found for presented assertion. Assertion Issuer: '${issuer}'. ` +
+                `Assertion Subject: '${subject}'. Assertion Audience: '${audience}'. ` +
+                "https://docs.microsoft.com/en-us/azure/active-directory/develop/workload-identity-federation",
+        ),
+    federatedMismatch: (claim: "issuer" | "audience" | "subject", presented: string) =>
+        entraError(
+            401,
+            "invalid_client",
+            { issuer: 700211, audience: 700212, subject: 700213 }[claim],
+            `No matching federated identity record found for presented assertion ${claim} '${presented}'. ` +
+                "Check your federated identity credential Subject, Audience and Issuer against the presented assertion. " +
+                "https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+        ),
+    federatedSubjectCase: (subject: string) =>
+        entraError(
+            401,
+            "invalid_client",
+            7002138,
+            `No matching federated identity record found for presented assertion subject '${subject}'. The subject matches with ` +
+                "case-insensitive comparison, but not with case-sensitive comparison. Check your federated identity credential Subject, " +
+                "Audience and Issuer against the presented assertion. See documentation at: " +
+                "https://learn.microsoft.com/entra/workload-id/workload-identity-federation. See breaking change notification and remediation at: " +
+                "https://learn.microsoft.com/en-us/entra/identity-platform/reference-breaking-changes#august-2024. ",
+        ),
+    federatedSignature: () =>
+        entraError(
+            400,
+            "invalid_request",
+            50013,
+            "Assertion failed signature validation. [Reason - The key was not found.]",
+        ),
+    // https://azure.github.io/azure-workload-identity/docs/troubleshooting.html
+    externalEndpointFailed: () =>
+        entraError(400, "invalid_request", 90061, "Request to External OIDC endpoint failed."),
     unknownApplication: (clientId: string, directory: string) =>
         entraError(
             400,

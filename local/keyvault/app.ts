@@ -1,24 +1,20 @@
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Clock } from "../clock";
 import type { RequestLogEntry } from "../requestLog";
-import type { Store } from "../store";
 import type { Caller, Vault } from "../vault";
-import { authorize } from "./access";
+import { assertReachable, authorize } from "./access";
 import { apiVersions, latestApiVersion, type ApiVersion } from "./bundles";
 import { errors, KeyVaultError } from "./errors";
-import { Keys } from "./keys";
+import { Keys, type KeysOptions } from "./keys";
 import { operations, type Operation } from "./operations";
 import { assertName } from "./rules";
 
-export interface KeyVaultOptions {
+export interface KeyVaultOptions extends KeysOptions {
     /** The vault as the resource manager has it now (policies change while it runs); undefined once deleted. */
     vault: () => Vault | undefined;
     /** `https://127.0.0.1:<port>/<tenantId>`, for the challenge. */
     authorization: () => string;
     /** Checks a bearer token's signature, audience, issuer, tenant and time; throws KeyVaultError. */
     authenticate: (bearerToken: string) => Promise<Caller>;
-    store: Store;
-    clock: Clock;
     /** Gets one entry for each answered request. */
     log: (entry: RequestLogEntry) => void;
 }
@@ -35,7 +31,7 @@ export function keyVaultApp(
     options: KeyVaultOptions,
     https: { key: string; cert: string } | null,
 ): FastifyInstance {
-    const { vault, authorization, authenticate, store, clock, log } = options;
+    const { vault, authorization, authenticate, clock, log } = options;
     const exchanges = new WeakMap<FastifyRequest, Exchange>();
     const exchangeOf = (request: FastifyRequest): Exchange => {
         const present = exchanges.get(request) ?? {};
@@ -69,9 +65,11 @@ export function keyVaultApp(
         const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
         if (!token) throw errors.missingToken();
         exchange.caller = await authenticate(token);
+        assertReachable(current, exchange.caller, request.ip);
         apiVersionOf(request);
         const operation = operationOf(request);
-        if (operation?.permission) authorize(current, exchange.caller, operation.permission);
+        const { name } = request.params as { name?: string };
+        if (operation?.permission) authorize(current, exchange.caller, operation.permission, name);
     });
 
     app.removeAllContentTypeParsers();
@@ -98,9 +96,11 @@ export function keyVaultApp(
                     if (name) assertName(name);
                     const current = exchangeOf(request).vault;
                     if (!current) throw errors.vaultNotFound();
+                    const keys = new Keys(current, options);
+                    await keys.settle(name);
                     const answer = await operation.run({
                         vault: current,
-                        keys: new Keys(current, store, clock),
+                        keys,
                         api: apiVersionOf(request),
                         name,
                         version,
@@ -144,6 +144,7 @@ export function keyVaultApp(
             status: reply.statusCode,
             code: errorCode,
             clientId: caller?.appId,
+            fault: request.fault?.fault,
         });
         return Promise.resolve();
     });

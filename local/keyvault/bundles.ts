@@ -1,6 +1,8 @@
 import type { Vault } from "../vault";
-import type { DeletedKeyRecord, KeyRecord, KeyVersion, NamedVersion } from "./keys";
+import type { DeletedKeyRecord, KeyVersion, NamedVersion } from "./keys";
 import { rsaBits } from "./keyMaterial";
+import { current } from "./lifecycle";
+import { defaultNotification, type RotationPolicy } from "./rotation";
 import { isHsm, recoveryLevel } from "./rules";
 
 /** Oldest first. */
@@ -82,11 +84,15 @@ export function deletedKeyItem(vault: Vault, record: DeletedKeyRecord, api: ApiV
     };
 }
 
-/** The version that a key's name stands for. */
-export function current(record: KeyRecord): KeyVersion {
-    const version = record.versions.at(-1);
-    if (!version) throw new Error(`The key ${record.name} has no version: its record is broken.`);
-    return version;
+/** Of a key that was never given one, the service's own, without id and dates: so it was recorded. */
+export function rotationPolicy(vault: Vault, name: string, policy: RotationPolicy | undefined) {
+    if (!policy) return { lifetimeActions: [defaultNotification], attributes: null };
+    const { lifetimeActions, expiryTime, created, updated } = policy;
+    return {
+        id: `${keyId(vault, name)}/rotationpolicy`,
+        lifetimeActions,
+        attributes: { ...(expiryTime && { expiryTime }), created, updated },
+    };
 }
 
 function publicKey(vault: Vault, name: string, version: KeyVersion) {

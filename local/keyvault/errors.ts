@@ -26,6 +26,19 @@ const conflict = (message: string, innerCode?: string) =>
     new KeyVaultError(409, "Conflict", message, innerCode);
 const quoted = (values: readonly string[]) => values.map((value) => `"${value}"`).join(", ");
 
+interface TokenHolder {
+    appId: string;
+    objectId: string;
+    tenantId: string;
+}
+interface NetworkedVault {
+    name: string;
+    location: string;
+    network: { bypass: "AzureServices" | "None" };
+}
+const callerText = ({ appId, objectId, tenantId }: TokenHolder) =>
+    `appid=${appId};oid=${objectId};iss=https://sts.windows.net/${tenantId}/`;
+
 /**
  * Every error that this data plane answers, and nowhere else. Where nothing is said, status, codes and text were
  * published (recorded sessions, documentation, quoted in issues); "assumed": nobody has published them.
@@ -60,6 +73,39 @@ export const errors = {
                 `'${vault.name};location=${vault.location}'. For help resolving this issue, please see ` +
                 `https://go.microsoft.com/fwlink/?linkid=2125287`,
             "ForbiddenByPolicy",
+        ),
+    forbiddenByRbac: (
+        caller: TokenHolder,
+        action: string,
+        key: string | undefined,
+        vault: { name: string; location: string; resourceId: string },
+    ) =>
+        forbidden(
+            "Caller is not authorized to perform action on resource.\r\n" +
+                "If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\n" +
+                `Caller: ${callerText(caller)}\r\nAction: '${action}'\r\n` +
+                `Resource: '${vault.resourceId.toLowerCase()}${key === undefined ? "" : `/keys/${key}`}'\r\n` +
+                `Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\n` +
+                `Vault: ${vault.name};location=${vault.location}\r\n`,
+            "ForbiddenByRbac",
+        ),
+    forbiddenByFirewall: (caller: TokenHolder, address: string, vault: NetworkedVault) =>
+        forbidden(
+            (vault.network.bypass === "AzureServices"
+                ? "Client address is not authorized and caller is not a trusted service."
+                : "Client address is not authorized and caller was ignored because bypass is set to None") +
+                `\r\nClient address: ${address}\r\nCaller: ${callerText(caller)}\r\n` +
+                `Vault: ${vault.name};location=${vault.location}`,
+            "ForbiddenByFirewall",
+        ),
+    forbiddenByConnection: (caller: TokenHolder, vault: NetworkedVault) =>
+        forbidden(
+            (vault.network.bypass === "AzureServices"
+                ? "Public network access is disabled and request is not from a trusted service nor via an approved private link."
+                : "Connection is not an approved private link and caller was ignored because bypass is not set to 'AzureServices' " +
+                  "and PublicNetworkAccess is set to 'Disabled'.") +
+                `\r\nCaller: ${callerText(caller)}\r\nVault: ${vault.name};location=${vault.location}`,
+            "ForbiddenByConnection",
         ),
     purgeProtected: () =>
         forbidden(
@@ -108,6 +154,31 @@ export const errors = {
             `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key ` +
                 `can only be recovered or purged.`,
             "ObjectIsDeletedButRecoverable",
+        ),
+    beingDeleted: (name: string) =>
+        conflict(
+            `Key ${name} is currently being deleted and cannot be re-created; retry later.`,
+            "ObjectIsBeingDeleted",
+        ),
+    /** Published for secrets: https://github.com/hashicorp/terraform-provider-azurerm/issues/12285 */
+    beingRecovered: (name: string) =>
+        conflict(
+            `Key ${name} is currently being recovered and cannot be re-created; retry later.`,
+            "ObjectIsBeingRecovered",
+        ),
+    recoverConflict: (keyId: string) =>
+        conflict(
+            `There was a conflict while recovering the soft-deleted key '${keyId}'. This can happen when multiple operations are ` +
+                `performed in parallel against the soft-deleted key. To avoid this error, perform operations against the ` +
+                `soft-deleted key in a sequential manner.`,
+        ),
+    restoreConflict: (keyId: string) =>
+        conflict(
+            `There was a conflict restoring the key '${keyId}'. This can happen if either: a second key with the same name was ` +
+                `created after the first key was deleted; thus trying to restore a key whose name is already in use. To fix this, ` +
+                `rename the second key to something else so that the restore works. The second probable cause of this exception is ` +
+                `when multiple operations are performed in parallel against the key. To avoid this error, perform operations ` +
+                `against a key in a sequential manner.`,
         ),
 
     // 400: the request.
@@ -159,11 +230,40 @@ export const errors = {
     /** Assumed. */
     tagTooLong: () =>
         badParameter("The name and the value of a tag can have at most 256 characters each."),
+    malformedBackup: () =>
+        new KeyVaultError(
+            400,
+            "Malformed backup blob",
+            "Backup blob contains invalid or corrupt version.",
+        ),
+    /** Text assumed, limit documented. */
+    tooManyVersionsToBackUp: () =>
+        badParameter("A key with more than 500 versions can't be backed up."),
+    /** Published for a premium vault before it could release keys: what a vault says that can't. */
+    exportableNotSupported: () =>
+        badParameter(
+            "AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'.",
+        ),
+    exportableIsFixed: () =>
+        badParameter("AKV.SKR.1014: Cannot modify the exportable state of a key."),
+    releasePolicyNotAllowed: () =>
+        badParameter("AKV.SKR.1005: Non-exportable keys must not have release policy."),
+    /** Text assumed, rules documented. */
+    invalidRotationPolicy: (reason: string) =>
+        badParameter(`The key rotation policy is not valid: ${reason}.`),
     /** Assumed, as every refusal of a BYOK blob: none is published. */
     invalidTransferBlob: (reason: string) =>
         badParameter(`The key transfer blob (key_hsm) is not valid: ${reason}.`),
     /** Assumed. */
     malformedRequest: (reason: string) => badParameter(`The request is malformed: ${reason}.`),
+
+    // 429
+    throttled: () =>
+        new KeyVaultError(
+            429,
+            "Throttled",
+            "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached",
+        ),
 
     // Ours, not the service's.
     notImplemented: (what: string) =>

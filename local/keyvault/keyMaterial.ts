@@ -32,6 +32,13 @@ export async function generateEc(curve: Curve): Promise<KeyObject> {
     return (await generate("ec", { namedCurve: opensslCurves[curve] })).privateKey;
 }
 
+/** Another key of the same size and exponent, or curve. */
+export function generateLike(members: PublicMembers): Promise<KeyObject> {
+    return "n" in members
+        ? generateRsa(rsaBits(members.n), Number(`0x${hex(members.e)}`))
+        : generateEc(members.crv);
+}
+
 /** Members of a JSON Web Key that a client imports; all of them are its claim only. */
 export interface ImportedJwk {
     crv?: string;
@@ -75,8 +82,7 @@ function checked(kty: "RSA" | "EC", parse: () => KeyObject): KeyObject {
 function isConsistentRsa(key: KeyObject): boolean {
     if (key.asymmetricKeyType !== "rsa") return false;
     const jwk = key.export({ format: "jwk" });
-    const number = (member: string | undefined) =>
-        BigInt(`0x${Buffer.from(member ?? "", "base64url").toString("hex")}`);
+    const number = (member: string | undefined) => BigInt(`0x${hex(member ?? "")}`);
     const [n, e, d] = [number(jwk.n), number(jwk.e), number(jwk.d)];
     const [p, q] = [number(jwk.p), number(jwk.q)];
     return (
@@ -88,6 +94,8 @@ function isConsistentRsa(key: KeyObject): boolean {
         (number(jwk.qi) * q) % p === 1n
     );
 }
+
+const hex = (base64url: string) => Buffer.from(base64url, "base64url").toString("hex");
 
 function isConsistentEc(key: KeyObject): boolean {
     const jwk = key.export({ format: "jwk" });

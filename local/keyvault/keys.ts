@@ -1,12 +1,31 @@
 import { randomBytes, type KeyObject } from "node:crypto";
 import type { Clock } from "../clock";
+import type { Settings } from "../settings";
 import type { Collection, Store } from "../store";
 import type { Vault } from "../vault";
+import { openBackup, sealBackup } from "./backup";
+import { keyId } from "./bundles";
 import { kekOf, readTransferBlob, unwrapTarget } from "./byok";
 import { privateKeyOf, type KeyPair } from "./cryptography";
 import { errors } from "./errors";
-import { fromJwk, fromPkcs8, generateEc, generateRsa, publicMembers, rsaBits } from "./keyMaterial";
-import type { Attributes, CreateRequest, ImportRequest, UpdateRequest } from "./requests";
+import {
+    fromJwk,
+    fromPkcs8,
+    generateEc,
+    generateLike,
+    generateRsa,
+    publicMembers,
+    rsaBits,
+} from "./keyMaterial";
+import { current, settled, showsAsDeleted, stageOf, type Change } from "./lifecycle";
+import type {
+    Attributes,
+    CreateRequest,
+    ImportRequest,
+    RotationPolicyRequest,
+    UpdateRequest,
+} from "./requests";
+import { expiryOfRotated, newPolicy, rotationDue, type RotationPolicy } from "./rotation";
 import * as rules from "./rules";
 
 /** One version of a key, as it is stored. Times in Unix seconds. */
@@ -27,6 +46,8 @@ export interface KeyRecord {
     name: string;
     versions: KeyVersion[];
     deleted?: { date: number; purgeDate: number };
+    change?: Change;
+    rotationPolicy?: RotationPolicy;
 }
 export type DeletedKeyRecord = KeyRecord & { deleted: NonNullable<KeyRecord["deleted"]> };
 
@@ -36,16 +57,37 @@ export interface NamedVersion {
     version: KeyVersion;
 }
 
-/** The keys of a vault. Between reading and writing a record no method waits, so that none undoes another's change. */
+export interface KeysOptions {
+    store: Store;
+    clock: Clock;
+    settings: () => Settings;
+    /** Of the subscription: see `openBackupKey`. */
+    backupKey: Uint8Array;
+}
+
+/**
+ * The keys of a vault. Between reading and writing a record no method waits, so that none undoes another's change.
+ * What happens by the clock alone is done by `settle`, which comes before every operation.
+ */
 export class Keys {
     private readonly records: Collection<KeyRecord>;
 
     constructor(
         private readonly vault: Vault,
-        store: Store,
-        private readonly clock: Clock,
+        private readonly options: KeysOptions,
     ) {
-        this.records = store.collection(`keyvault/keys/${vault.name.toLowerCase()}`);
+        this.records = options.store.collection(`keyvault/keys/${vault.name.toLowerCase()}`);
+    }
+
+    /** Brings this key, or all of them, up to the clock: purged if its time is over, rotated if that is due. */
+    async settle(name?: string): Promise<void> {
+        const known = name ? [this.find(name)] : [...this.records.values()];
+        for (const record of known) {
+            if (!record) continue;
+            const next = settled(record, this.options.clock.now());
+            if (next !== record) await this.store(record);
+            if (next?.rotationPolicy) await this.rotateWhatIsDue(next.name);
+        }
     }
 
     async create(name: string, request: CreateRequest): Promise<NamedVersion> {
@@ -74,7 +116,7 @@ export class Keys {
         if (jwk.key_hsm && !rules.isHsm(kty))
             throw errors.invalidTransferBlob(`it can't become a key of type ${kty}`);
         const key = jwk.key_hsm
-            ? fromPkcs8(family, this.unwrap(jwk.key_hsm))
+            ? fromPkcs8(family, await this.unwrap(jwk.key_hsm))
             : fromJwk(family, jwk);
         const members = publicMembers(key);
         if ("n" in members) rules.assertRsaSize(kty, rsaBits(members.n), "imported");
@@ -100,13 +142,13 @@ export class Keys {
     }
 
     list(): KeyRecord[] {
-        return sortedByName(this.present().filter((record) => !record.deleted));
+        return [...this.records.values()].filter(isLive);
     }
 
     /** By id, not by age: so does the service. None of a key that isn't there. */
     versions(name: string): NamedVersion[] {
         const record = this.find(name);
-        if (!record || record.deleted) return [];
+        if (!record || !isLive(record)) return [];
         return record.versions
             .map((version) => ({ name: record.name, version }))
             .sort((a, b) => (a.version.id < b.version.id ? -1 : 1));
@@ -126,12 +168,12 @@ export class Keys {
         if (rules.isKek(version) !== rules.isKek({ keyOps })) throw errors.importIsExclusive();
         const changed: KeyVersion = {
             ...version,
-            ...this.settings(request),
+            ...this.settings(request, errors.exportableIsFixed),
             keyOps,
             updated: this.now(),
         };
         if (rules.isKek(changed)) changed.exp = rules.kekExpiry(changed.created, changed.exp);
-        await this.put({
+        await this.store({
             ...record,
             versions: record.versions.map((one) => (one === version ? changed : one)),
         });
@@ -143,12 +185,12 @@ export class Keys {
         const date = this.now();
         const purgeDate = date + this.vault.softDeleteRetentionInDays * 86400;
         const deleted = { ...record, deleted: { date, purgeDate } };
-        await this.put(deleted);
+        await this.change(deleted, "deleting");
         return deleted;
     }
 
     listDeleted(): DeletedKeyRecord[] {
-        return sortedByName(this.present().filter(isDeleted));
+        return [...this.records.values()].filter(isDeleted);
     }
 
     getDeleted(name: string): DeletedKeyRecord {
@@ -159,58 +201,142 @@ export class Keys {
 
     async recover(name: string): Promise<NamedVersion> {
         const record = this.find(name);
-        if (!record?.deleted) throw errors.keyNotFound(name);
-        await this.put({ name: record.name, versions: record.versions });
-        return this.get(name);
+        if (!record || !isDeleted(record)) throw errors.keyNotFound(name);
+        const version = current(record);
+        if (record.change) throw errors.recoverConflict(keyId(this.vault, record.name, version.id));
+        await this.change(this.countingFromNow(record), "recovering");
+        return { name: record.name, version };
     }
 
     async purge(name: string): Promise<void> {
-        if (!this.find(name)?.deleted) throw errors.keyNotFound(name);
+        const record = this.find(name);
+        if (!record || !isDeleted(record)) throw errors.keyNotFound(name);
         if (this.vault.enablePurgeProtection) throw errors.purgeProtected();
-        await this.records.delete(name.toLowerCase());
+        if (record.change) this.assertFree(name);
+        await this.change(record, "purging");
+    }
+
+    async backup(name: string): Promise<Buffer> {
+        const { versions, rotationPolicy, ...record } = this.live(name);
+        if (versions.length > 500) throw errors.tooManyVersionsToBackUp();
+        return sealBackup(this.options.backupKey, {
+            name: record.name,
+            versions,
+            ...(rotationPolicy && { rotationPolicy }),
+        });
+    }
+
+    /** With its versions' ids and dates: it is the same key, also in another vault. */
+    async restore(blob: Buffer): Promise<NamedVersion> {
+        const record: KeyRecord = await openBackup(this.options.backupKey, blob);
+        for (const { kty } of record.versions) rules.assertSku(this.vault, kty);
+        const version = current(record);
+        await this.settle(record.name);
+        if (this.find(record.name))
+            throw errors.restoreConflict(keyId(this.vault, record.name, version.id));
+        await this.store(this.countingFromNow(record));
+        return { name: record.name, version };
+    }
+
+    /** A new version: new material, and nothing else is new but its dates. */
+    async rotate(name: string): Promise<NamedVersion> {
+        const { version } = this.get(name);
+        const key = await generateLike(version.public);
+        return this.succeed(this.live(name), version, key, this.now());
+    }
+
+    rotationPolicy(name: string): { name: string; policy: RotationPolicy | undefined } {
+        const record = this.live(name);
+        return { name: record.name, policy: record.rotationPolicy };
+    }
+
+    async setRotationPolicy(name: string, request: RotationPolicyRequest) {
+        const record = this.live(name);
+        const policy = newPolicy(request, record.rotationPolicy, this.now());
+        await this.store({ ...record, rotationPolicy: policy });
+        return { name: record.name, policy };
     }
 
     private now(): number {
-        return Math.floor(this.clock.now() / 1000);
+        return Math.floor(this.options.clock.now() / 1000);
     }
 
-    /** The record of this name, deleted or not, unless its time to be purged has come. */
+    /** The record of this name, whatever its stage. */
     private find(name: string): KeyRecord | undefined {
-        const record = this.records.get(name.toLowerCase());
-        return record && this.isPurged(record) ? undefined : record;
-    }
-
-    private present(): KeyRecord[] {
-        return [...this.records.values()].filter((record) => !this.isPurged(record));
-    }
-
-    private isPurged(record: KeyRecord): boolean {
-        return record.deleted !== undefined && this.now() >= record.deleted.purgeDate;
+        return this.records.get(name.toLowerCase());
     }
 
     private live(name: string): KeyRecord {
         const record = this.find(name);
-        if (!record || record.deleted) throw errors.keyNotFound(name);
+        if (!record || !isLive(record)) throw errors.keyNotFound(name);
         return record;
     }
 
     private assertFree(name: string): void {
-        if (this.find(name)?.deleted) throw errors.deletedButRecoverable(name);
+        const record = this.find(name);
+        const stage = record ? stageOf(record) : "live";
+        if (stage === "deleted") throw errors.deletedButRecoverable(name);
+        if (stage === "recovering") throw errors.beingRecovered(name);
+        if (stage !== "live") throw errors.beingDeleted(name);
     }
 
-    private put(record: KeyRecord): Promise<void> {
-        return this.records.put(record.name.toLowerCase(), record);
+    private change(record: KeyRecord, kind: Change["kind"]): Promise<void> {
+        const { clock, settings } = this.options;
+        const visibleAt = clock.now() + settings().visibilityDelay * 1000;
+        return this.store({ ...record, change: { kind, visibleAt } });
+    }
+
+    private store(record: KeyRecord): Promise<void> {
+        const id = nameId(record);
+        const next = settled(record, this.options.clock.now());
+        return next ? this.records.put(id, next) : this.records.delete(id);
+    }
+
+    /** No rotation is made up for that the key missed while it was deleted or a backup. */
+    private countingFromNow<T extends KeyRecord>(record: T): T {
+        const { rotationPolicy } = record;
+        return rotationPolicy
+            ? { ...record, rotationPolicy: { ...rotationPolicy, countsFrom: this.now() } }
+            : record;
+    }
+
+    /** One version for each rotation that became due since the key was last looked at, each made at its time. */
+    private async rotateWhatIsDue(name: string): Promise<void> {
+        for (;;) {
+            const record = this.find(name);
+            if (!record || !isLive(record)) return;
+            const version = current(record);
+            const due = rotationDue(record.rotationPolicy, version);
+            if (due === undefined || due > this.now()) return;
+            const key = await generateLike(version.public);
+            // Meanwhile another request may have rotated, changed or deleted it.
+            if (this.find(name) === record) await this.succeed(record, version, key, due);
+        }
+    }
+
+    private async succeed(
+        record: KeyRecord,
+        { kty, keyOps, tags }: KeyVersion,
+        key: KeyObject,
+        now: number,
+    ): Promise<NamedVersion> {
+        const exp = expiryOfRotated(record.rotationPolicy, now);
+        const settings = { ...(exp !== undefined && { exp }), ...(tags && { tags }) };
+        return this.append(record, kty, key, keyOps, settings, now);
     }
 
     /** What a request says of attributes and tags; only what it says. */
-    private settings(request: {
-        attributes?: Attributes;
-        tags?: Record<string, string> | null | undefined;
-        release_policy?: unknown;
-    }): Partial<KeyVersion> {
+    private settings(
+        request: {
+            attributes?: Attributes;
+            tags?: Record<string, string> | null | undefined;
+            release_policy?: unknown;
+        },
+        exportableRefused = errors.exportableNotSupported,
+    ): Partial<KeyVersion> {
         const { attributes, tags, release_policy } = request;
-        if (attributes?.exportable || (release_policy ?? null) !== null)
-            throw errors.notImplemented("exportable keys and release policies");
+        if (attributes?.exportable) throw exportableRefused();
+        if ((release_policy ?? null) !== null) throw errors.releasePolicyNotAllowed();
         if (tags) rules.assertTags(tags);
         return {
             ...(typeof attributes?.enabled === "boolean" && { enabled: attributes.enabled }),
@@ -229,7 +355,18 @@ export class Keys {
     ): Promise<NamedVersion> {
         // Making the key took a while: the name may have been deleted meanwhile.
         this.assertFree(name);
-        const now = this.now();
+        const record = this.find(name) ?? { name, versions: [] };
+        return this.append(record, kty, key, keyOps, settings, this.now());
+    }
+
+    private async append(
+        record: KeyRecord,
+        kty: rules.KeyType,
+        key: KeyObject,
+        keyOps: rules.KeyOperation[],
+        settings: Partial<KeyVersion>,
+        now: number,
+    ): Promise<NamedVersion> {
         const version: KeyVersion = {
             id: randomBytes(16).toString("hex"),
             kty,
@@ -242,18 +379,18 @@ export class Keys {
             ...settings,
         };
         if (rules.isKek(version)) version.exp = rules.kekExpiry(now, version.exp);
-        const record = this.find(name) ?? { name, versions: [] };
-        await this.put({ ...record, versions: [...record.versions, version] });
+        await this.store({ ...record, versions: [...record.versions, version] });
         return { name: record.name, version };
     }
 
     /** The target key of a key transfer blob, by the KEK that it names. */
-    private unwrap(keyHsm: string): Buffer {
+    private async unwrap(keyHsm: string): Promise<Buffer> {
         const blob = readTransferBlob(keyHsm);
         const kid = kekOf(blob, this.vault.uri);
+        if (kid) await this.settle(kid.name);
         const record = kid && this.find(kid.name);
         const kek =
-            record && !record.deleted
+            record && isLive(record)
                 ? record.versions.find((one) => one.id === kid.version.toLowerCase())
                 : undefined;
         if (!kek)
@@ -263,12 +400,12 @@ export class Keys {
     }
 }
 
-function isDeleted(record: KeyRecord): record is DeletedKeyRecord {
-    return record.deleted !== undefined;
+function isLive(record: KeyRecord): boolean {
+    return stageOf(record) === "live";
 }
 
-function sortedByName<T extends KeyRecord>(records: T[]): T[] {
-    return records.sort((a, b) => (nameId(a) < nameId(b) ? -1 : 1));
+function isDeleted(record: KeyRecord): record is DeletedKeyRecord {
+    return showsAsDeleted(stageOf(record));
 }
 
 /** A key's name as it is compared. */

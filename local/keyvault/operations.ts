@@ -4,6 +4,7 @@ import * as bundles from "./bundles";
 import * as cryptography from "./cryptography";
 import { errors } from "./errors";
 import { nameId, type Keys } from "./keys";
+import { current } from "./lifecycle";
 import { page, readMaxResults } from "./paging";
 import * as requests from "./requests";
 import type { KeyOperation } from "./rules";
@@ -98,7 +99,7 @@ export const operations: Operation[] = [
             listing(call, "keys", call.keys.list(), nameId, (record) =>
                 bundles.keyItem(
                     call.vault,
-                    { name: record.name, version: bundles.current(record) },
+                    { name: record.name, version: current(record) },
                     call.api,
                     false,
                 ),
@@ -178,12 +179,65 @@ export const operations: Operation[] = [
             throw errors.operationNotSpecified();
         },
     },
-    notYet("backup", "POST", `${key}/backup`, "backup"),
-    notYet("restore", "POST", "/keys/restore", "restore"),
-    notYet("rotate", "POST", `${key}/rotate`, "rotate"),
-    notYet("getRotationPolicy", "GET", `${key}/rotationpolicy`, "getrotationpolicy"),
-    notYet("setRotationPolicy", "PUT", `${key}/rotationpolicy`, "setrotationpolicy"),
-    { ...notYet("release", "POST", "", "release"), paths: versioned("/release") },
+    {
+        name: "backup",
+        method: "POST",
+        paths: [`${key}/backup`],
+        permission: "backup",
+        run: async ({ keys, name }) => ({
+            value: (await keys.backup(name)).toString("base64url"),
+        }),
+    },
+    {
+        name: "restore",
+        method: "POST",
+        paths: ["/keys/restore"],
+        permission: "restore",
+        run: async ({ vault, keys, api, body }) => {
+            const { value } = requests.read(requests.restoreRequest, body);
+            return bundles.keyBundle(vault, await keys.restore(value), api);
+        },
+    },
+    {
+        name: "rotate",
+        method: "POST",
+        paths: [`${key}/rotate`],
+        permission: "rotate",
+        run: async ({ vault, keys, api, name }) =>
+            bundles.keyBundle(vault, await keys.rotate(name), api),
+    },
+    {
+        name: "getRotationPolicy",
+        method: "GET",
+        paths: [`${key}/rotationpolicy`],
+        permission: "getrotationpolicy",
+        run: ({ vault, keys, name }) => {
+            const found = keys.rotationPolicy(name);
+            return bundles.rotationPolicy(vault, found.name, found.policy);
+        },
+    },
+    {
+        name: "setRotationPolicy",
+        method: "PUT",
+        paths: [`${key}/rotationpolicy`],
+        permission: "setrotationpolicy",
+        run: async ({ vault, keys, name, body }) => {
+            const request = requests.read(requests.rotationPolicyRequest, body);
+            const set = await keys.setRotationPolicy(name, request);
+            return bundles.rotationPolicy(vault, set.name, set.policy);
+        },
+    },
+    {
+        name: "release",
+        method: "POST",
+        paths: versioned("/release"),
+        permission: "release",
+        run: ({ keys, name, version }) => {
+            keys.get(name, version);
+            // Only exportable keys have this operation, and there are none.
+            throw errors.keyOperationForbidden("release");
+        },
+    },
 ];
 
 /** Takes `alg` and `value`, gives `kid` and `value`. */
@@ -203,23 +257,6 @@ function crypto(
                 kid: bundles.keyId(vault, used.name, used.version.id),
                 value: compute(used.version, alg, value).toString("base64url"),
             };
-        },
-    };
-}
-
-function notYet(
-    name: string,
-    method: Operation["method"],
-    path: string,
-    permission: Permission,
-): Operation {
-    return {
-        name,
-        method,
-        paths: [path],
-        permission,
-        run: () => {
-            throw errors.notImplemented(name);
         },
     };
 }

@@ -69,6 +69,29 @@ const bytes = z
 export const cryptoRequest = z.object({ alg: z.string(), value: bytes });
 export const verifyRequest = z.object({ alg: z.string(), value: bytes, digest: bytes });
 
+export const restoreRequest = z.object({ value: bytes });
+
+/** Zod's own format of ISO 8601 durations, without signs and with whole parts but for seconds. */
+const duration = z.iso.duration().nullish();
+/** The service takes any case and answers with this one. */
+const actionType = z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(["rotate", "notify"]))
+    .transform((type) => (type === "rotate" ? "Rotate" : "Notify"));
+export const rotationPolicyRequest = z.object({
+    lifetimeActions: z
+        .array(
+            z.object({
+                trigger: z.object({ timeAfterCreate: duration, timeBeforeExpiry: duration }),
+                action: z.object({ type: actionType }),
+            }),
+        )
+        .nullish(),
+    attributes: z.object({ expiryTime: duration }).nullish(),
+});
+export type RotationPolicyRequest = z.infer<typeof rotationPolicyRequest>;
+
 /** The body, or the service's error for the first thing that is wrong with it. */
 export function read<T>(schema: z.ZodType<T>, body: unknown): T {
     const result = schema.safeParse(body);
@@ -77,7 +100,8 @@ export function read<T>(schema: z.ZodType<T>, body: unknown): T {
     const path = issue?.path.join(".") ?? "";
     if (path === "") throw errors.malformedRequest("its body has to be a JSON object");
     if (path === "kty" || path === "key.kty") throw invalidKty(body);
-    if (issue?.code === "invalid_format") throw errors.notBase64Url(path);
+    if (issue?.code === "invalid_format" && issue.format === "regex")
+        throw errors.notBase64Url(path);
     throw valueAt(body, issue?.path ?? []) === undefined
         ? errors.propertyRequired(path)
         : errors.invalidProperty(path);
@@ -85,10 +109,7 @@ export function read<T>(schema: z.ZodType<T>, body: unknown): T {
 
 function invalidKty(body: unknown) {
     const kty = valueAt(body, ["kty"]) ?? valueAt(body, ["key", "kty"]);
-    if (kty === undefined || kty === null) return errors.missingKty();
-    return kty === "oct-HSM"
-        ? errors.notImplemented("oct-HSM keys")
-        : errors.invalidProperty("kty");
+    return kty === undefined || kty === null ? errors.missingKty() : errors.invalidProperty("kty");
 }
 
 function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {

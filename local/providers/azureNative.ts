@@ -1,6 +1,11 @@
-import { normalizedLocation, type ResourceManager } from "../resourceManager/resourceManager";
+import { createHash } from "node:crypto";
+import {
+    normalizedLocation,
+    vaultId,
+    type ResourceManager,
+} from "../resourceManager/resourceManager";
 import { ResourceManagerError } from "../resourceManager/errors";
-import { groupResource, vaultResource } from "../resourceManager/routes";
+import { groupResource, roleAssignmentResource, vaultResource } from "../resourceManager/routes";
 import { isProperties, omit, pick, unknown, type Properties } from "./properties";
 import type { ProviderDefinition } from "./providerService";
 import type { CheckContext, ResourceKind } from "./resourceKind";
@@ -20,6 +25,7 @@ export function azureNative(manager: ResourceManager, client: ClientConfig): Pro
         resources: {
             "azure-native:resources:ResourceGroup": resourceGroup(manager),
             "azure-native:keyvault:Vault": vault(manager),
+            "azure-native:authorization:RoleAssignment": roleAssignment(manager),
         },
         functions: { "azure-native:authorization:getClientConfig": () => ({ ...client }) },
     };
@@ -129,6 +135,72 @@ function vault(manager: ResourceManager): ResourceKind {
     };
 }
 
+function roleAssignment(manager: ResourceManager): ResourceKind {
+    const replaceOn = [
+        "principalId",
+        "principalType",
+        "roleAssignmentName",
+        "roleDefinitionId",
+        "scope",
+    ];
+    const inputs = [...replaceOn, "description"];
+    const at = (scope: string) =>
+        [segment(scope, "resourceGroups"), segment(scope, "vaults")] as const;
+    const outputs = (scope: string, name: string) => {
+        const [group, vaultName] = at(scope);
+        const vault = manager.vault(group, vaultName);
+        const { properties, ...rest } = roleAssignmentResource(
+            vaultId(manager.subscriptionId, vault),
+            manager.roleAssignment(group, vaultName, name),
+        );
+        return { ...rest, ...properties, azureApiVersion: "2022-04-01" };
+    };
+    const put = async (wanted: Properties) => {
+        const [scope, name] = [String(wanted.scope), String(wanted.roleAssignmentName)];
+        const properties = omit(wanted, ["roleAssignmentName", "scope"]);
+        await manager.putRoleAssignment(...at(scope), name, { properties });
+        return outputs(scope, name);
+    };
+    const nameOf = (id: string) => segment(id, "roleAssignments");
+    return {
+        inputs,
+        required: ["principalId", "roleDefinitionId", "scope"],
+        replaceOn,
+        deleteBeforeReplace: true,
+        check: (wanted, { old, name, random }) => ({
+            ...wanted,
+            roleAssignmentName:
+                wanted.roleAssignmentName ?? old.roleAssignmentName ?? guidOf(random + name),
+        }),
+        preview: (wanted, old) =>
+            previewed(wanted, old, ["azureApiVersion", "createdOn", "name", "type", "updatedOn"]),
+        async create(wanted) {
+            const [scope, name] = [String(wanted.scope), String(wanted.roleAssignmentName)];
+            refuseExisting(
+                () => outputs(scope, name),
+                `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
+            );
+            return withId(await asPlugin(() => put(wanted)));
+        },
+        read: (id) => ifThere(() => outputs(id, nameOf(id))),
+        inputsOf: (state, id) => ({
+            ...pick(state, inputs),
+            roleAssignmentName: nameOf(id),
+        }),
+        update: (_id, wanted) => asPlugin(() => put(wanted)),
+        delete: (id) =>
+            ignoreGone(async () => {
+                await manager.deleteRoleAssignment(...at(id), nameOf(id));
+            }),
+    };
+}
+
+/** The plugin names role assignments by GUIDs; the same text gives the same one in a preview and its update. */
+function guidOf(text: string): string {
+    const digits = createHash("sha256").update(text).digest("hex");
+    return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-4$3-8$4-$5");
+}
+
 /** A name that isn't given is kept from the last update, or made of the resource's name and eight digits. */
 function named(
     wanted: Properties,
@@ -164,7 +236,7 @@ const previewed = (
     computed: readonly string[],
 ) => ({
     ...allUnknown(computed),
-    ...omit(wanted, ["resourceGroupName", "vaultName"]),
+    ...omit(wanted, ["resourceGroupName", "roleAssignmentName", "vaultName"]),
     ...pick(old ?? {}, stable),
 });
 

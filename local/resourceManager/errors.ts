@@ -137,6 +137,61 @@ export const errors = {
             "BadRequest",
             'The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.',
         ),
+    invalidRoleAssignmentId: (name: string) =>
+        error(
+            400,
+            "InvalidRoleAssignmentId",
+            `The role assignment ID '${name}' is not valid. The role assignment ID must be a GUID.`,
+        ),
+    // https://learn.microsoft.com/azure/role-based-access-control/troubleshooting, as are the other role assignments'.
+    roleDefinitionDoesNotExist: (id: string) =>
+        error(
+            400,
+            "RoleDefinitionDoesNotExist",
+            `The specified role definition with ID '${id}' does not exist.`,
+        ),
+    invalidPrincipalId: (id: string) =>
+        error(
+            400,
+            "InvalidPrincipalId",
+            `The principal ID '${id}' is not valid. Principal ID must be a GUID.`,
+        ),
+    principalNotFound: (id: string, tenantId: string) =>
+        error(
+            400,
+            "PrincipalNotFound",
+            `Principal ${id} does not exist in the directory ${tenantId}. Check that you have the correct principal ID. ` +
+                "If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. " +
+                "In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group. " +
+                "See https://aka.ms/docs-principaltype",
+        ),
+    unmatchedPrincipalType: (id: string, wanted: string) =>
+        error(
+            400,
+            "UnmatchedPrincipalType",
+            // The misspelling is the service's.
+            `The PrincipalId '${id}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '${wanted}'.`,
+        ),
+    roleAssignmentExists: (id: string) =>
+        error(
+            409,
+            "RoleAssignmentExists",
+            `The role assignment already exists. The ID of the existing role assignment is ${id}.`,
+        ),
+    roleAssignmentUpdateNotPermitted: () =>
+        error(
+            400,
+            "RoleAssignmentUpdateNotPermitted",
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+        ),
+    roleAssignmentNotFound: (name: string) =>
+        error(404, "RoleAssignmentNotFound", `The role assignment '${name}' is not found.`),
+    roleDefinitionNotFound: (name: string) =>
+        error(
+            404,
+            "RoleDefinitionDoesNotExist",
+            `The specified role definition with ID '${name}' does not exist.`,
+        ),
     invalidRequestContent: () =>
         error(
             400,

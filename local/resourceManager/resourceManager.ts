@@ -1,11 +1,23 @@
 import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { Clock } from "../clock";
+import type { Directory } from "../entra/directory";
+import type { Settings } from "../settings";
 import type { Collection, Store } from "../store";
-import type { AccessPolicy, Vault } from "../vault";
+import type { AccessPolicy, RoleAssignment, Vault } from "../vault";
 import { errors } from "./errors";
+import { counts, countingPolicies, superseded, type SupersededPolicies } from "./propagation";
+import {
+    assertAssignable,
+    assignedRole,
+    roleAssignmentRequest,
+    type RoleAssignmentRecord,
+} from "./roleAssignments";
+import { roleOf } from "./roles";
 import {
     accessPolicies,
+    network,
     vaultProperties,
     vaultPropertiesRequest,
     type VaultProperties,
@@ -29,6 +41,10 @@ export interface VaultRecord {
     properties: VaultProperties;
     port: number;
     createdAt: string;
+    /** Earlier access policies that count for a while, oldest first. */
+    supersededPolicies?: SupersededPolicies[];
+    /** Those that were removed stay as long as they count. */
+    roleAssignments?: RoleAssignmentRecord[];
     deletion?: { deletionDate: string; scheduledPurgeDate: string };
 }
 
@@ -45,6 +61,9 @@ export interface DataPlanes {
 export interface ResourceManagerOptions {
     store: Store;
     clock: Clock;
+    settings: () => Settings;
+    /** Whose service principals can be assigned roles. */
+    directory: Directory;
     tenantId: string;
     subscriptionId: string;
     dataPlanes: DataPlanes;
@@ -62,6 +81,10 @@ const vaultRequest = z.object({
     properties: vaultPropertiesRequest,
 });
 const vaultPatch = z.object({ tags, properties: vaultPropertiesRequest.partial().optional() });
+const nameAvailabilityRequest = z.object({
+    name: z.string(),
+    type: z.string().regex(/^Microsoft\.KeyVault\/vaults$/i),
+});
 const policiesRequest = z.object({ properties: z.object({ accessPolicies }) });
 
 const parse = <T>(schema: z.ZodType<T>, body: unknown): T => {
@@ -88,18 +111,11 @@ const vaultName = /^(?=.{3,24}$)[a-z](?:-?[a-z0-9])*$/i;
 const groupName = /^[\p{L}\p{N}_.()-]{0,89}[\p{L}\p{N}_()-]$/u;
 const day = 86_400_000;
 
-/** What the data plane needs to know of a vault. */
-const dataPlaneView = (record: VaultRecord): Vault => ({
-    name: record.name,
-    uri: vaultUri(record),
-    tenantId: record.properties.tenantId,
-    location: record.location,
-    sku: record.properties.sku.name,
-    accessPolicies: record.properties.accessPolicies,
-    enableRbacAuthorization: record.properties.enableRbacAuthorization,
-    softDeleteRetentionInDays: record.properties.softDeleteRetentionInDays,
-    enablePurgeProtection: record.properties.enablePurgeProtection ?? false,
-});
+export const vaultId = (
+    subscriptionId: string,
+    { resourceGroup, name }: Pick<VaultRecord, "resourceGroup" | "name">,
+) =>
+    `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/Microsoft.KeyVault/vaults/${name}`;
 
 export const vaultUri = (vault: Pick<VaultRecord, "port">) => `https://127.0.0.1:${vault.port}/`;
 
@@ -123,6 +139,7 @@ export class ResourceManager {
 
     /** Serves all vaults that there are; called once, at the start. */
     async start(): Promise<void> {
+        await this.#purgeDue();
         for (const vault of this.#live()) await this.#options.dataPlanes.open(vault);
     }
 
@@ -181,10 +198,43 @@ export class ResourceManager {
         return this.#live().filter((vault) => key(vault.resourceGroup) === key(group.name));
     }
 
-    /** The live vault of that id as the data plane sees it. */
+    /** The live vault of that id as the data plane sees it now. */
     dataPlaneVault(name: string, id: string): Vault | undefined {
         const vault = this.#vaults.get(key(name));
-        return vault?.id === id && !vault.deletion ? dataPlaneView(vault) : undefined;
+        if (vault?.id !== id || vault.deletion) return undefined;
+        const { properties } = vault;
+        const now = this.#now();
+        return {
+            name: vault.name,
+            resourceId: vaultId(this.subscriptionId, vault),
+            uri: vaultUri(vault),
+            tenantId: properties.tenantId,
+            location: vault.location,
+            sku: properties.sku.name,
+            accessPolicies: countingPolicies(
+                vault.supersededPolicies ?? [],
+                properties.accessPolicies,
+                now,
+            ),
+            enableRbacAuthorization: properties.enableRbacAuthorization,
+            roleAssignments: countingAssignments(vault, now),
+            network: network(properties),
+            softDeleteRetentionInDays: properties.softDeleteRetentionInDays,
+            enablePurgeProtection: properties.enablePurgeProtection ?? false,
+        };
+    }
+
+    /** Whether a vault could be made with that name, as checkNameAvailability answers it. */
+    nameAvailability(body: unknown): { nameAvailable: boolean; reason?: string; message?: string } {
+        const { name } = parse(nameAvailabilityRequest, body);
+        const [reason, refusal] = !vaultName.test(name)
+            ? ["AccountNameInvalid", errors.vaultNameNotValid(name)]
+            : this.#known(name)
+              ? ["AlreadyExists", errors.vaultAlreadyExists(name)]
+              : [];
+        return refusal
+            ? { nameAvailable: false, reason, message: refusal.message }
+            : { nameAvailable: true };
     }
 
     putVault(
@@ -216,9 +266,8 @@ export class ResourceManager {
                 this.#options.tenantId,
             );
             if (old) {
-                const vault = { ...old, tags: wanted.tags, properties };
-                await this.#vaults.put(key(name), vault);
-                return { created: false, vault };
+                const vault = { ...old, tags: wanted.tags, ...this.#changed(old, properties) };
+                return { created: false, vault: await this.#put(vault) };
             }
             const id = randomUUID();
             const port = await this.#options.dataPlanes.open({ id, name });
@@ -228,12 +277,11 @@ export class ResourceManager {
                 resourceGroup: group.name,
                 location,
                 tags: wanted.tags,
-                properties,
+                ...this.#changed(undefined, properties),
                 port,
-                createdAt: this.#now(),
+                createdAt: this.#timestamp(),
             };
-            await this.#vaults.put(key(name), vault);
-            return { created: true, vault };
+            return { created: true, vault: await this.#put(vault) };
         });
     }
 
@@ -247,7 +295,11 @@ export class ResourceManager {
                 old.properties,
                 this.#options.tenantId,
             );
-            return this.#put({ ...old, tags: wanted.tags ?? old.tags, properties });
+            return this.#put({
+                ...old,
+                tags: wanted.tags ?? old.tags,
+                ...this.#changed(old, properties),
+            });
         });
     }
 
@@ -272,7 +324,7 @@ export class ResourceManager {
                 old.properties,
                 this.#options.tenantId,
             );
-            return this.#put({ ...old, properties });
+            return this.#put({ ...old, ...this.#changed(old, properties) });
         });
     }
 
@@ -280,10 +332,70 @@ export class ResourceManager {
         return this.#inTurn(() => this.#softDelete(this.vault(groupName, name)));
     }
 
+    // Role assignments of a vault
+
+    roleAssignments(groupName: string, name: string): RoleAssignmentRecord[] {
+        return assignmentsOf(this.vault(groupName, name));
+    }
+
+    roleAssignment(groupName: string, name: string, assignment: string): RoleAssignmentRecord {
+        const found = assignmentsOf(this.vault(groupName, name)).find(isNamed(assignment));
+        if (!found) throw errors.roleAssignmentNotFound(assignment);
+        return found;
+    }
+
+    putRoleAssignment(
+        groupName: string,
+        name: string,
+        assignment: string,
+        body: unknown,
+    ): Promise<{ created: boolean; roleAssignment: RoleAssignmentRecord }> {
+        return this.#inTurn(async () => {
+            const vault = this.vault(groupName, name);
+            const wanted = parse(roleAssignmentRequest, body).properties;
+            const { directory, tenantId } = this.#options;
+            const isServicePrincipal = !!directory.servicePrincipal(key(wanted.principalId));
+            const role = assignedRole(assignment, wanted, tenantId, isServicePrincipal);
+            const present = assignmentsOf(vault);
+            const old = present.find(isNamed(assignment));
+            assertAssignable(wanted, role, old, present);
+            const roleAssignment: RoleAssignmentRecord = {
+                name: key(assignment),
+                roleDefinitionId: `/subscriptions/${this.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role.name}`,
+                principalId: key(wanted.principalId),
+                principalType: wanted.principalType ?? "ServicePrincipal",
+                description: wanted.description,
+                createdOn: old?.createdOn ?? this.#timestamp(),
+                updatedOn: this.#timestamp(),
+                from: old?.from ?? this.#propagated(),
+            };
+            const others = this.#remembered(vault).filter((record) => record !== old);
+            await this.#put({ ...vault, roleAssignments: [...others, roleAssignment] });
+            return { created: !old, roleAssignment };
+        });
+    }
+
+    /** Undefined: there was none. */
+    deleteRoleAssignment(
+        groupName: string,
+        name: string,
+        assignment: string,
+    ): Promise<RoleAssignmentRecord | undefined> {
+        return this.#inTurn(async () => {
+            const vault = this.vault(groupName, name);
+            const found = assignmentsOf(vault).find(isNamed(assignment));
+            if (!found) return undefined;
+            const others = this.#remembered(vault).filter((record) => record !== found);
+            const removed = { ...found, until: this.#propagated() };
+            await this.#put({ ...vault, roleAssignments: [...others, removed] });
+            return found;
+        });
+    }
+
     // Soft-deleted vaults
 
     deletedVault(location: string, name: string): VaultRecord {
-        const vault = this.#vaults.get(key(name));
+        const vault = this.#known(name);
         if (!vault?.deletion || vault.location !== normalizedLocation(location)) {
             throw errors.deletedVaultNotFound(name);
         }
@@ -291,23 +403,40 @@ export class ResourceManager {
     }
 
     deletedVaults(): VaultRecord[] {
-        return [...this.#vaults.values()].filter((vault) => vault.deletion);
+        return [...this.#vaults.values()].filter((vault) => vault.deletion && !this.#isDue(vault));
     }
 
     purgeVault(location: string, name: string): Promise<void> {
         return this.#inTurn(async () => {
             const vault = this.deletedVault(location, name);
             if (vault.properties.enablePurgeProtection) throw errors.purgeNotAllowed();
-            await this.#vaults.delete(key(name));
-            await this.#options.dataPlanes.erase(vault.id);
+            await this.#purge(vault);
         });
     }
 
+    async #purge(vault: VaultRecord): Promise<void> {
+        await this.#vaults.delete(key(vault.name));
+        await this.#options.dataPlanes.erase(vault.id);
+    }
+
+    /** Purges the vaults whose time is over, which nobody can see any more. */
+    async #purgeDue(): Promise<void> {
+        for (const vault of [...this.#vaults.values()]) {
+            if (this.#isDue(vault)) await this.#purge(vault);
+        }
+    }
+
+    #isDue({ deletion }: VaultRecord): boolean {
+        return deletion !== undefined && Date.parse(deletion.scheduledPurgeDate) <= this.#now();
+    }
+
     async #softDelete(vault: VaultRecord): Promise<void> {
-        const now = this.#options.clock.now();
+        const now = this.#now();
         const retention = vault.properties.softDeleteRetentionInDays * day;
         await this.#put({
             ...vault,
+            // They don't come back: https://learn.microsoft.com/azure/key-vault/general/key-vault-recovery
+            roleAssignments: [],
             deletion: {
                 deletionDate: new Date(now).toISOString(),
                 scheduledPurgeDate: new Date(now + retention).toISOString(),
@@ -339,17 +468,69 @@ export class ResourceManager {
         return [...this.#vaults.values()].filter((vault) => !vault.deletion);
     }
 
-    #now(): string {
-        return new Date(this.#options.clock.now()).toISOString();
+    /** The vault of that name, live or soft-deleted. */
+    #known(name: string): VaultRecord | undefined {
+        const vault = this.#vaults.get(key(name));
+        return vault && !this.#isDue(vault) ? vault : undefined;
+    }
+
+    /** A vault's new properties, and the policies that count until these are everywhere. */
+    #changed(
+        old: VaultRecord | undefined,
+        properties: VaultProperties,
+    ): Pick<VaultRecord, "properties" | "supersededPolicies"> {
+        const before = old?.properties.accessPolicies ?? [];
+        const supersededPolicies = isDeepStrictEqual(before, properties.accessPolicies)
+            ? old?.supersededPolicies
+            : superseded(old?.supersededPolicies ?? [], before, this.#now(), this.#delay());
+        return { properties, supersededPolicies };
+    }
+
+    /** What has to be kept of a vault's role assignments. */
+    #remembered(vault: VaultRecord): RoleAssignmentRecord[] {
+        return (vault.roleAssignments ?? []).filter(
+            ({ until }) => until === undefined || until > this.#now(),
+        );
+    }
+
+    /** When a change of access that is made now counts. */
+    #propagated(): number {
+        return this.#now() + this.#delay();
+    }
+
+    #delay(): number {
+        return this.#options.settings().propagationDelay * 1000;
+    }
+
+    #now(): number {
+        return this.#options.clock.now();
+    }
+
+    #timestamp(): string {
+        return new Date(this.#now()).toISOString();
     }
 
     /** One change after the other, so that two requests for one name can't both find it free. */
     #inTurn<T>(work: () => Promise<T>): Promise<T> {
-        const result = this.#turn.then(work);
+        const result = this.#turn.then(() => this.#purgeDue()).then(work);
         this.#turn = result.catch(() => undefined);
         return result;
     }
 }
+
+/** Without those that were removed. */
+const assignmentsOf = (vault: VaultRecord) =>
+    (vault.roleAssignments ?? []).filter(({ until }) => until === undefined);
+
+const isNamed = (name: string) => (record: RoleAssignmentRecord) => record.name === key(name);
+
+const countingAssignments = (vault: VaultRecord, now: number): RoleAssignment[] =>
+    (vault.roleAssignments ?? [])
+        .filter((record) => counts(record, now))
+        .map(({ principalId, roleDefinitionId }) => ({
+            principalId,
+            dataActions: roleOf(roleDefinitionId)?.dataActions ?? [],
+        }));
 
 const kinds = ["keys", "secrets", "certificates", "storage"] as const;
 

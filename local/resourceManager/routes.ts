@@ -2,7 +2,10 @@ import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
 import type { Directory } from "../entra/directory";
 import { issuerOf, TokenError, type TokenClaims, type Tokens } from "../entra/tokens";
 import { errors, ResourceManagerError } from "./errors";
+import { roles, rolesFiltered, type Role } from "./roles";
+import { filtered, type RoleAssignmentRecord } from "./roleAssignments";
 import {
+    vaultId,
     vaultUri,
     type ResourceGroup,
     type ResourceManager,
@@ -14,7 +17,7 @@ export interface ResourceManagerRoutesOptions {
     tokens: Tokens;
     directory: Directory;
     tenantId: string;
-    /** The only one with rights on the subscription: role assignments aren't there yet. */
+    /** The only one with rights on the subscription. */
     operatorId: string;
 }
 
@@ -32,6 +35,8 @@ type Params = {
     vault: string;
     location: string;
     operation: string;
+    assignment: string;
+    role: string;
 };
 type Request = FastifyRequest<{ Params: Params; Querystring: Record<string, string> }>;
 
@@ -41,6 +46,12 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
     const { subscriptionId } = resourceManager;
     const group = (record: ResourceGroup) => groupResource(subscriptionId, record);
     const vault = (record: VaultRecord) => vaultResource(subscriptionId, record);
+    const assignment = (params: Params) => (record: RoleAssignmentRecord) =>
+        roleAssignmentResource(
+            vaultId(subscriptionId, resourceManager.vault(params.group, params.vault)),
+            record,
+        );
+    const definition = (role: Role) => roleDefinitionResource(subscriptionId, role);
     const deleted = (record: VaultRecord) => deletedVaultResource(subscriptionId, record);
 
     return (app: FastifyInstance, _options: object, done: () => void): void => {
@@ -128,7 +139,53 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
             };
         });
 
+        const authorization = "providers/Microsoft.Authorization";
+        const assignments = `${oneVault}/${authorization}/roleAssignments`;
+        app.get(assignments, ({ params, query }: Request) => {
+            const found = resourceManager.roleAssignments(params.group, params.vault);
+            return list(filtered(found, query.$filter).map(assignment(params)));
+        });
+        const oneAssignment = `${assignments}/:assignment`;
+        app.get(oneAssignment, ({ params }: Request) =>
+            assignment(params)(
+                resourceManager.roleAssignment(params.group, params.vault, params.assignment),
+            ),
+        );
+        app.put(oneAssignment, async ({ params, body }: Request, reply) => {
+            const result = await resourceManager.putRoleAssignment(
+                params.group,
+                params.vault,
+                params.assignment,
+                body,
+            );
+            return reply
+                .code(result.created ? 201 : 200)
+                .send(assignment(params)(result.roleAssignment));
+        });
+        app.delete(oneAssignment, async ({ params }: Request, reply) => {
+            const removed = await resourceManager.deleteRoleAssignment(
+                params.group,
+                params.vault,
+                params.assignment,
+            );
+            return removed ? assignment(params)(removed) : reply.code(204).send();
+        });
+        for (const scope of [inSubscription, oneVault]) {
+            const definitions = `${scope}/${authorization}/roleDefinitions`;
+            app.get(definitions, ({ query }: Request) =>
+                list(rolesFiltered(query.$filter).map(definition)),
+            );
+            app.get(`${definitions}/:role`, ({ params }: Request) => {
+                const role = roles.find(({ name }) => name === params.role.toLowerCase());
+                if (!role) throw errors.roleDefinitionNotFound(params.role);
+                return definition(role);
+            });
+        }
+
         const keyVault = `${inSubscription}/providers/Microsoft.KeyVault`;
+        app.post(`${keyVault}/checkNameAvailability`, ({ body }: Request) =>
+            resourceManager.nameAvailability(body),
+        );
         app.get(`${keyVault}/vaults`, () => list(resourceManager.vaults().map(vault)));
         app.get(`${keyVault}/deletedVaults`, () =>
             list(resourceManager.deletedVaults().map(deleted)),
@@ -212,7 +269,7 @@ export const groupResource = (subscriptionId: string, group: ResourceGroup) => (
 });
 
 export const vaultResource = (subscriptionId: string, vault: VaultRecord) => ({
-    id: `/subscriptions/${subscriptionId}/resourceGroups/${vault.resourceGroup}/providers/Microsoft.KeyVault/vaults/${vault.name}`,
+    id: vaultId(subscriptionId, vault),
     name: vault.name,
     type: "Microsoft.KeyVault/vaults",
     location: vault.location,
@@ -222,6 +279,36 @@ export const vaultResource = (subscriptionId: string, vault: VaultRecord) => ({
         ...vault.properties,
         vaultUri: vaultUri(vault),
         provisioningState: "Succeeded",
+    },
+});
+
+export const roleAssignmentResource = (scope: string, record: RoleAssignmentRecord) => ({
+    id: `${scope}/providers/Microsoft.Authorization/roleAssignments/${record.name}`,
+    name: record.name,
+    type: "Microsoft.Authorization/roleAssignments",
+    properties: {
+        roleDefinitionId: record.roleDefinitionId,
+        principalId: record.principalId,
+        principalType: record.principalType,
+        description: record.description,
+        scope,
+        createdOn: record.createdOn,
+        updatedOn: record.updatedOn,
+    },
+});
+
+const roleDefinitionResource = (subscriptionId: string, role: Role) => ({
+    id: `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role.name}`,
+    name: role.name,
+    type: "Microsoft.Authorization/roleDefinitions",
+    properties: {
+        roleName: role.roleName,
+        type: "BuiltInRole",
+        description: role.description,
+        assignableScopes: ["/"],
+        permissions: [
+            { actions: [], notActions: [], dataActions: role.dataActions, notDataActions: [] },
+        ],
     },
 });
 

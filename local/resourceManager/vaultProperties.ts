@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import { z } from "zod";
+import type { Network } from "../vault";
 import { errors } from "./errors";
 
 /** Key permissions of an access policy (Microsoft.KeyVault/vaults, API 2024-11-01), compared without case. */
@@ -29,6 +31,15 @@ const accessPolicy = z.object({
 
 export const accessPolicies = z.array(accessPolicy).max(1024);
 
+/** "IPv4 address range in CIDR notation": https://learn.microsoft.com/azure/templates/microsoft.keyvault/vaults */
+const addressRange = z.string().refine(
+    (text) => {
+        const [address = "", prefix = "32", ...rest] = text.split("/");
+        return isIP(address) === 4 && /^([12]?\d|3[0-2])$/.test(prefix) && rest.length === 0;
+    },
+    { error: (issue) => `'${String(issue.input)}' is not an IPv4 address or range` },
+);
+
 /** What a client may send as a vault's `properties`; read-only members are dropped, as ARM does. */
 export const vaultPropertiesRequest = z.object({
     tenantId: z.guid(),
@@ -45,7 +56,10 @@ export const vaultPropertiesRequest = z.object({
         .object({
             bypass: z.enum(["AzureServices", "None"]).optional(),
             defaultAction: z.enum(["Allow", "Deny"]).optional(),
-            ipRules: z.array(z.unknown()).optional(),
+            ipRules: z
+                .array(z.object({ value: addressRange }))
+                .max(1000)
+                .optional(),
             virtualNetworkRules: z.array(z.unknown()).optional(),
         })
         .optional(),
@@ -90,13 +104,6 @@ export function vaultProperties(
             "An invalid value was provided for 'accessPolicies': every policy has to have the tenant of the vault.",
         );
     }
-    // Accepting a firewall without enforcing it would be a lie about who can reach the keys.
-    if (wanted.networkAcls?.defaultAction === "Deny") {
-        throw errors.notImplemented("vault firewalls (networkAcls.defaultAction 'Deny')");
-    }
-    if (wanted.publicNetworkAccess?.toLowerCase() === "disabled") {
-        throw errors.notImplemented("private vaults (publicNetworkAccess 'disabled')");
-    }
     return {
         tenantId: wanted.tenantId,
         sku: wanted.sku,
@@ -111,5 +118,16 @@ export function vaultProperties(
         enablePurgeProtection: wanted.enablePurgeProtection ?? old?.enablePurgeProtection,
         networkAcls: wanted.networkAcls,
         publicNetworkAccess: wanted.publicNetworkAccess ?? "Enabled",
+    };
+}
+
+/** Virtual networks and private endpoints aren't there, so what they would let in can't come. */
+export function network({ networkAcls, publicNetworkAccess }: VaultProperties): Network {
+    return {
+        publicAccess: publicNetworkAccess?.toLowerCase() !== "disabled",
+        bypass: networkAcls?.bypass ?? "AzureServices",
+        ...(networkAcls?.defaultAction === "Deny" && {
+            allowedAddresses: (networkAcls.ipRules ?? []).map(({ value }) => value),
+        }),
     };
 }

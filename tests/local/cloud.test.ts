@@ -56,7 +56,13 @@ async function keyClient(cloud: CloudDescription, vault: string, identity: Ident
 }
 
 /** One HTTPS request, trusting the cloud's CA. */
-async function send(method: string, url: string, bearer?: string, body?: object) {
+async function send(
+    method: string,
+    url: string,
+    bearer?: string,
+    body?: object,
+    headers?: Record<string, string>,
+) {
     const options = {
         method,
         ca: await ca(),
@@ -64,6 +70,7 @@ async function send(method: string, url: string, bearer?: string, body?: object)
         headers: {
             "content-type": "application/json",
             ...(bearer && { authorization: `Bearer ${bearer}` }),
+            ...headers,
         },
     };
     return new Promise<{ status: number; body: string }>((resolve, reject) => {
@@ -149,7 +156,7 @@ test("the official SDK reaches a vault, as its operator; the log tells of it and
 
 test("an application that Pulumi made gets what its access policy says, and no more", async () => {
     const cloud = (await start()).description;
-    const [, port] = /azuread:(\d+)/.exec(cloud.providers)!;
+    const [, port] = /azuread:(\d+)/.exec(cloud.providers!)!;
     const pulumi = new Engine(Number(port));
     const make = (type: string, inputs: Record<string, unknown>) =>
         pulumi.create(`azuread:index/${type}`, inputs);
@@ -313,11 +320,35 @@ describe("the command", () => {
         await expect(stat(join(folder, "azure.json"))).rejects.toThrow("ENOENT");
     });
 
+    test("takes settings for this run", async () => {
+        const { started } = run(
+            ...["--folder", folder, "--stack", "dev", "--limits"],
+            ...["--visibility-delay", "1.5", "--propagation-delay", "60"],
+        );
+        await new Promise((resolve) => started.stdout.once("data", resolve));
+        const { authorityHost, operator } = await description();
+        const secret = Buffer.from(`${operator.clientId}:${operator.clientSecret}`);
+        const settings = await send(
+            "GET",
+            `${authorityHost}/local/settings`,
+            undefined,
+            undefined,
+            {
+                authorization: `Basic ${secret.toString("base64")}`,
+            },
+        );
+        expect(JSON.parse(settings.body)).toEqual({
+            visibilityDelay: 1.5,
+            propagationDelay: 60,
+            limits: true,
+        });
+    });
+
     test("tells in one line why it doesn't start", async () => {
-        const { output, exited } = run("--folder", folder);
+        const { output, exited } = run("--folder", folder, "--visibility-delay", "soon");
         expect(await exited).toBe(1);
-        expect(output.stderr).toMatch(
-            /^The local Azure failed: --folder and --stack are needed\. .*\n$/,
+        expect(output.stderr).toBe(
+            "The local Azure failed: The visibilityDelay has to be a number of seconds, 0 or more, and is 'soon'.\n",
         );
         expect(output.stdout).toBe("");
     });

@@ -3,6 +3,7 @@ import { keyVaultAuthenticator } from "../../local/entra/authenticate";
 import { Directory } from "../../local/entra/directory";
 import { Tokens } from "../../local/entra/tokens";
 import { ResourceManager, type DataPlanes } from "../../local/resourceManager/resourceManager";
+import { defaultSettings } from "../../local/settings";
 import type { Collection, Store } from "../../local/store";
 
 /** A store that lives as long as the test. */
@@ -64,9 +65,13 @@ export async function cloudServices() {
     const tokens = await Tokens.open(store, clock);
     signingKey = keys.get("current");
     const dataPlanes = recordedDataPlanes();
+    const current = { ...defaultSettings };
+    const settings = () => current;
     const resourceManager = new ResourceManager({
         store,
         clock,
+        settings,
+        directory,
         tenantId,
         subscriptionId,
         dataPlanes,
@@ -78,7 +83,17 @@ export async function cloudServices() {
         tenantId,
         operatorId: operator.clientId,
     });
-    return { clock, store, directory, tokens, dataPlanes, resourceManager, operator, authenticate };
+    return {
+        clock,
+        store,
+        settings,
+        directory,
+        tokens,
+        dataPlanes,
+        resourceManager,
+        operator,
+        authenticate,
+    };
 }
 
 export async function newServicePrincipal(directory: Directory, displayName: string) {

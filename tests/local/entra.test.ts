@@ -1,5 +1,13 @@
 import { fastify, type FastifyInstance } from "fastify";
-import { createLocalJWKSet, decodeJwt, jwtVerify } from "jose";
+import {
+    createLocalJWKSet,
+    decodeJwt,
+    decodeProtectedHeader,
+    importJWK,
+    jwtVerify,
+    SignJWT,
+    type JWK,
+} from "jose";
 import { entraRoutes } from "../../local/entra/app";
 import { Tokens } from "../../local/entra/tokens";
 import { cloudServices, memoryStore, newServicePrincipal, tenantId } from "./cloudFixture";
@@ -15,7 +23,10 @@ beforeEach(async () => {
     services = await cloudServices();
     client = await newServicePrincipal(services.directory, "client");
     app = fastify();
-    await app.register(entraRoutes({ ...services, tenantId, authorityHost: () => authorityHost }));
+    const issuerKeys = () => Promise.reject(new Error("not asked here"));
+    await app.register(
+        entraRoutes({ ...services, tenantId, authorityHost: () => authorityHost, issuerKeys }),
+    );
 });
 afterEach(() => app.close());
 
@@ -205,6 +216,28 @@ describe("what a vault accepts", () => {
         await expect(services.authenticate(access_token)).rejects.toThrow(
             `AKV10032: Invalid issuer. Expected one of https://sts.windows.net/${tenantId}/, found https://sts.windows.net/${foreign}/.`,
         );
+    });
+
+    test("another tenant's application, whatever the issuer says", async () => {
+        const keys = services.store.collection("entra.signingKey").get("current");
+        const foreign = "99999999-9999-4999-8999-999999999999";
+        const forged = await new SignJWT({
+            ...decodeJwt(await accessToken()),
+            tid: foreign,
+        })
+            .setProtectedHeader({ ...decodeProtectedHeader(await accessToken()), alg: "RS256" })
+            .sign(await importJWK(keys as JWK, "RS256"));
+        await refusal(forged);
+        await expect(services.authenticate(forged)).rejects.toThrow("AKV10032");
+    });
+
+    test("a token that isn't valid yet", async () => {
+        const early = await accessToken();
+        services.clock.set("2026-11-23T23:55:00Z");
+        await services.authenticate(early);
+        services.clock.set("2026-11-23T23:54:59Z");
+        await refusal(early);
+        await expect(services.authenticate(early)).rejects.toThrow("not valid yet");
     });
 
     test("a token that is over", async () => {

@@ -257,12 +257,35 @@ describe("keys that are made here", () => {
         });
     });
 
-    test("what isn't done yet says so", async () => {
-        expect(problem(await server.send("POST", "/keys/n/rotate"))).toEqual([
-            501,
-            "NotImplemented",
+    test("what only a Managed HSM has isn't there", async () => {
+        const { name, answer } = await create();
+        const version = answer.body.key.kid.split("/").at(-1);
+        for (const [method, path] of [
+            ["POST", "/rng"],
+            ["GET", `/keys/${name}/${version}/attestation`],
+            ["POST", "/fullbackup"],
+            ["GET", "/settings"],
+        ] as const)
+            expect(problem(await server.send(method, path))).toEqual([404, "NotFound"]);
+        for (const kty of ["oct", "oct-HSM"]) {
+            const refused = await server.send("POST", "/keys/n/create", { kty });
+            expect(problem(refused)).toEqual([400, "BadParameter"]);
+        }
+    });
+
+    test("no key can be released", async () => {
+        const { name } = await create();
+        const released = await server.send("POST", `/keys/${name}/release`, { target: "x" });
+        expect(problem(released)).toEqual([403, "Forbidden", "KeyOperationForbidden"]);
+        expect(problem(await server.send("POST", "/keys/nobody/release", {}))).toEqual([
+            404,
+            "KeyNotFound",
         ]);
-        expect(problem(await server.send("POST", "/rng", { count: 8 }))).toEqual([404, "NotFound"]);
+        const exportable = { attributes: { exportable: true } };
+        const made = await server.send("POST", "/keys/n/create", { kty: "EC", ...exportable });
+        expect(made.body.error.message).toContain("AKV.SKR.1001");
+        const changed = await server.send("PATCH", `/keys/${name}`, exportable);
+        expect(changed.body.error.message).toContain("AKV.SKR.1014");
     });
 });
 

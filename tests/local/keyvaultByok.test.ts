@@ -6,6 +6,7 @@ import {
     randomBytes,
     type KeyObject,
 } from "node:crypto";
+import fc from "fast-check";
 import { ecKeyPair, rsaKeyPair } from "../keyPair";
 import { startServer, type Server } from "./keyvaultServer";
 
@@ -163,6 +164,49 @@ test("a blob that doesn't unwrap is refused", async () => {
         byok({ change: (ciphertext) => ciphertext.subarray(0, 200) }),
     ])
         expect(await expectRefused(file, 400, "BadParameter")).toContain("doesn't unwrap");
+});
+
+test("a bit that flipped anywhere in the ciphertext, or an end that is missing: refused, and nothing is stored", async () => {
+    const whole = byok();
+    const { ciphertext } = JSON.parse(whole) as { ciphertext: string };
+    const sealed = Buffer.from(ciphertext, "base64url");
+    const refuses = async (changed: Buffer) => {
+        const file = whole.replace(ciphertext, changed.toString("base64url"));
+        const { status, body } = await importBlob("never", file);
+        expect([status, body.error?.code]).toEqual([400, "BadParameter"]);
+    };
+    const damage = fc.oneof(
+        fc.nat(sealed.length * 8 - 1).map((bit) => {
+            const changed = Buffer.from(sealed);
+            changed.writeUInt8((sealed[bit >> 3] ?? 0) ^ (1 << (bit & 7)), bit >> 3);
+            return changed;
+        }),
+        fc.nat(sealed.length - 1).map((length) => sealed.subarray(0, length)),
+    );
+    await fc.assert(fc.asyncProperty(damage, refuses), { numRuns: 200 });
+    expect((await server.send("GET", "/keys/never")).status).toBe(404);
+    expect((await server.send("GET", "/deletedkeys/never")).status).toBe(404);
+    expect((await importBlob("never", whole)).status).toBe(200);
+});
+
+test("the KEK of another vault is refused, also where this vault has one of the same name", async () => {
+    const other = await startServer({ name: "other" });
+    try {
+        const { body } = await other.send("POST", "/keys/kek/create", {
+            kty: "RSA-HSM",
+            key_ops: ["import"],
+        });
+        const to = publicKeyOf(body.key);
+        const reason = await expectRefused(byok({ kid: body.key.kid, to }), 400, "BadParameter");
+        expect(reason).toContain("header.kid");
+        const path = new URL(body.key.kid).pathname.slice(1);
+        const misnamed = byok({ kid: server.vault.uri + path, to });
+        expect(await expectRefused(misnamed, 400, "BadParameter")).toContain("header.kid");
+        const wrongKey = await expectRefused(byok({ to }), 400, "BadParameter");
+        expect(wrongKey).toContain("doesn't unwrap");
+    } finally {
+        await other.stop();
+    }
 });
 
 test("a blob that isn't as specified is refused", async () => {

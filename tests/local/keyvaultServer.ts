@@ -1,14 +1,16 @@
-import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CryptographyClient, KeyClient } from "@azure/keyvault-keys";
+import type { FastifyInstance } from "fastify";
 import forge from "node-forge";
 import { keyVaultApp } from "../../local/keyvault/app";
 import { errors } from "../../local/keyvault/errors";
 import type { RequestLogEntry } from "../../local/requestLog";
+import { defaultSettings } from "../../local/settings";
 import { openStore } from "../../local/store";
 import type { AccessPolicy, Caller, Vault } from "../../local/vault";
 
@@ -57,21 +59,34 @@ export interface Answer {
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
 /** The data plane of one vault over HTTPS on a free port, with a store in a temporary folder. */
-export async function startServer(change: Partial<Vault> = {}) {
+export async function startServer(
+    change: Partial<Vault> = {},
+    more: {
+        backupKey?: Uint8Array;
+        /** Instead of the tokens that `token` makes. */
+        authenticate?: (token: string) => Promise<Caller>;
+        /** Called before the server listens. */
+        prepare?: (app: FastifyInstance) => void;
+    } = {},
+) {
     const folder = await mkdtemp(join(tmpdir(), "keyvault-test-"));
     const store = await openStore(folder);
     const tls = selfSigned();
     const log: RequestLogEntry[] = [];
     const clock = { time: Date.now(), now: () => clock.time };
+    const settings = { ...defaultSettings };
     const callers = new Map<string, Caller>();
     const vault: Vault = {
         name: "Learn-KeyVault",
+        resourceId: `/subscriptions/${tenantId}/resourceGroups/group/providers/Microsoft.KeyVault/vaults/Learn-KeyVault`,
         uri: "",
         tenantId,
         location: "westeurope",
         sku: "premium",
         accessPolicies: [],
         enableRbacAuthorization: false,
+        roleAssignments: [],
+        network: { publicAccess: true, bypass: "AzureServices" },
         softDeleteRetentionInDays: 90,
         enablePurgeProtection: false,
         ...change,
@@ -81,18 +96,23 @@ export async function startServer(change: Partial<Vault> = {}) {
         {
             vault: () => state.vault,
             authorization: () => `https://127.0.0.1:1/${tenantId}`,
-            authenticate: (token) => {
-                const caller = callers.get(token);
-                return caller
-                    ? Promise.resolve(caller)
-                    : Promise.reject(errors.invalidAudience("https://example.org"));
-            },
+            authenticate:
+                more.authenticate ??
+                ((token) => {
+                    const caller = callers.get(token);
+                    return caller
+                        ? Promise.resolve(caller)
+                        : Promise.reject(errors.invalidAudience("https://example.org"));
+                }),
             store,
             clock,
+            settings: () => settings,
+            backupKey: more.backupKey ?? randomBytes(32),
             log: (entry) => log.push(entry),
         },
         tls,
     );
+    more.prepare?.(app);
     await app.listen({ host: "127.0.0.1", port: 0 });
     vault.uri = `https://127.0.0.1:${(app.server.address() as AddressInfo).port}/`;
 
@@ -167,6 +187,7 @@ export async function startServer(change: Partial<Vault> = {}) {
         state,
         store,
         clock,
+        settings,
         log,
         token,
         send,

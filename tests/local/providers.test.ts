@@ -1,8 +1,10 @@
 import { status } from "@grpc/grpc-js";
 import * as rpc from "@pulumi/pulumi/proto/provider_pb";
+import forge from "node-forge";
 import { azuread } from "../../local/providers/azuread";
 import { azureNative } from "../../local/providers/azureNative";
 import { serveProvider } from "../../local/providers/providerService";
+import { rsaKeyPair } from "../keyPair";
 import { cloudServices, subscriptionId, tenantId } from "./cloudFixture";
 import { Engine, urnOf } from "./providerEngine";
 
@@ -13,7 +15,27 @@ const groupType = "azure-native:resources:ResourceGroup";
 const vaultType = "azure-native:keyvault:Vault";
 const applicationType = "azuread:index/application:Application";
 const servicePrincipalType = "azuread:index/servicePrincipal:ServicePrincipal";
+const certificateType = "azuread:index/applicationCertificate:ApplicationCertificate";
+const federatedType =
+    "azuread:index/applicationFederatedIdentityCredential:ApplicationFederatedIdentityCredential";
+const roleAssignmentType = "azure-native:authorization:RoleAssignment";
 const passwordType = "azuread:index/applicationPassword:ApplicationPassword";
+
+/** Valid from the fixture's first day on; its key was thrown away. */
+let certificate: string;
+beforeAll(() => {
+    const { privateKey } = rsaKeyPair(2048);
+    const key = forge.pki.privateKeyFromPem(
+        privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    );
+    const made = forge.pki.createCertificate();
+    made.publicKey = forge.pki.setRsaPublicKey(key.n, key.e);
+    made.serialNumber = "01";
+    made.validity.notBefore = new Date("2026-11-24T00:00:00Z");
+    made.validity.notAfter = new Date("2027-11-24T00:00:00Z");
+    made.sign(key, forge.md.sha256.create());
+    certificate = forge.pki.certificateToPem(made);
+});
 
 let services: Awaited<ReturnType<typeof cloudServices>>;
 let native: Engine;
@@ -317,6 +339,87 @@ describe("azure-native Vault", () => {
     });
 });
 
+describe("azure-native RoleAssignment", () => {
+    const officer = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/14b46e9e-c2b7-41b4-b07b-48a6ebf60603`;
+    const name = "55555555-5555-4555-8555-555555555555";
+    let inputs: Record<string, unknown>;
+
+    beforeEach(async () => {
+        await native.create(groupType, groupInputs);
+        await native.create(vaultType, vaultInputs);
+        inputs = {
+            scope: vaultId,
+            roleAssignmentName: name,
+            roleDefinitionId: officer,
+            principalId: services.operator.principal.objectId,
+            principalType: "ServicePrincipal",
+        };
+    });
+
+    test("gets a GUID for a name, which it keeps", async () => {
+        const { roleAssignmentName, ...unnamed } = inputs;
+        const named = await native.check(roleAssignmentType, unnamed);
+        expect(named.failures).toEqual([]);
+        expect(named.inputs?.roleAssignmentName).toMatch(
+            /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/,
+        );
+        const again = await native.check(roleAssignmentType, unnamed);
+        expect(again.inputs).toEqual(named.inputs);
+        const kept = await native.check(roleAssignmentType, unnamed, { roleAssignmentName });
+        expect(kept.inputs).toEqual(inputs);
+    });
+
+    test("lives through create, refresh, import, replacement and delete", async () => {
+        const { id, outputs } = await native.create(roleAssignmentType, inputs);
+        expect(id).toBe(`${vaultId}/providers/Microsoft.Authorization/roleAssignments/${name}`);
+        expect(outputs).toMatchObject({
+            id,
+            name,
+            scope: vaultId,
+            roleDefinitionId: officer,
+            azureApiVersion: "2022-04-01",
+        });
+        await expect(native.create(roleAssignmentType, inputs)).rejects.toThrow(
+            `cannot create already existing resource '${id}'`,
+        );
+        expect(await native.read(roleAssignmentType, id, outputs, inputs)).toEqual({
+            id,
+            outputs,
+            inputs,
+        });
+        expect((await native.read(roleAssignmentType, id, {})).inputs).toEqual(inputs);
+        const other = { ...inputs, principalId: tenantId };
+        expect(await native.diff(roleAssignmentType, inputs, other)).toMatchObject({
+            replaces: ["principalId"],
+            deleteBeforeReplace: true,
+        });
+        const described = { ...inputs, description: "for keys" };
+        expect(await native.diff(roleAssignmentType, inputs, described)).toMatchObject({
+            changed: true,
+            replaces: [],
+        });
+        const updated = await native.update(roleAssignmentType, id, outputs, described);
+        expect(updated.description).toBe("for keys");
+        await native.delete(roleAssignmentType, id);
+        await native.delete(roleAssignmentType, id);
+        expect((await native.read(roleAssignmentType, id, outputs, inputs)).id).toBe("");
+    });
+
+    test("a preview makes nothing; an unknown role is refused readably", async () => {
+        const { outputs } = await native.create(
+            roleAssignmentType,
+            { ...inputs, principalId: unknown },
+            true,
+        );
+        expect(outputs).toMatchObject({ name: unknown, principalId: unknown });
+        expect(services.resourceManager.roleAssignments("group", "learn-keyvault")).toEqual([]);
+        const wrong = { ...inputs, roleDefinitionId: officer.replace(/.$/, "0") };
+        await expect(native.create(roleAssignmentType, wrong)).rejects.toThrow(
+            /Status=400 Code="RoleDefinitionDoesNotExist"/,
+        );
+    });
+});
+
 describe("azuread", () => {
     test("application, service principal and password give working credentials", async () => {
         const application = await ad.create(applicationType, { displayName: "app" });
@@ -371,6 +474,66 @@ describe("azuread", () => {
         expect((await ad.read(servicePrincipalType, principal.id, {}, {})).id).toBe("");
         await ad.delete(servicePrincipalType, principal.id);
         await ad.delete(passwordType, password.id);
+    });
+
+    test("a certificate is one of its application, is replaced by any change and removed", async () => {
+        const application = await ad.create(applicationType, { displayName: "app" });
+        const inputs = {
+            applicationId: application.id,
+            encoding: "pem",
+            type: "AsymmetricX509Cert",
+            value: certificate,
+            endDateRelative: "24h",
+        };
+        const created = await ad.create(certificateType, inputs);
+        const objectId = String(application.outputs.objectId);
+        expect(created.id).toBe(`${objectId}/certificate/${String(created.outputs.keyId)}`);
+        expect(created.outputs).toMatchObject({
+            applicationId: application.id,
+            startDate: "2026-11-24T00:00:00Z",
+            endDate: "2026-11-25T00:00:00Z",
+        });
+        expect(services.directory.certificatesOf(objectId)).toHaveLength(1);
+        const state = { ...created.outputs, value: certificate };
+        const refreshed = await ad.read(certificateType, created.id, state, inputs);
+        expect(refreshed).toEqual({ id: created.id, outputs: created.outputs, inputs });
+        const shorter = { ...inputs, endDateRelative: "12h" };
+        expect(await ad.diff(certificateType, inputs, shorter)).toMatchObject({
+            replaces: ["endDateRelative"],
+        });
+        await expect(ad.create(certificateType, { ...inputs, value: "x" })).rejects.toThrow(
+            "unexpected status 400 with error: KeyCredentialsInvalidKeyValue",
+        );
+        await ad.delete(certificateType, created.id);
+        expect(services.directory.certificatesOf(objectId)).toEqual([]);
+        expect((await ad.read(certificateType, created.id, state, inputs)).id).toBe("");
+    });
+
+    test("a federated identity credential changes in place, except for its name", async () => {
+        const application = await ad.create(applicationType, { displayName: "app" });
+        const inputs = {
+            applicationId: application.id,
+            displayName: "pipeline",
+            issuer: "https://127.0.0.1:20000",
+            subject: "repo:example/stack",
+            audiences: ["api://AzureADTokenExchange"],
+        };
+        const { id, outputs } = await ad.create(federatedType, inputs);
+        const objectId = String(application.outputs.objectId);
+        expect(id).toBe(`${objectId}/federatedIdentityCredential/${String(outputs.credentialId)}`);
+        expect(await ad.read(federatedType, id, outputs, inputs)).toEqual({ id, outputs, inputs });
+        const moved = { ...inputs, subject: "repo:example/other" };
+        expect(await ad.diff(federatedType, inputs, moved)).toMatchObject({
+            changed: true,
+            replaces: [],
+        });
+        const updated = await ad.update(federatedType, id, outputs, moved);
+        expect(updated).toEqual({ ...outputs, subject: "repo:example/other" });
+        expect(
+            await ad.diff(federatedType, inputs, { ...inputs, displayName: "other" }),
+        ).toMatchObject({ replaces: ["displayName"] });
+        await ad.delete(federatedType, id);
+        expect((await ad.read(federatedType, id, updated, moved)).id).toBe("");
     });
 
     test("previews know nothing that only Entra ID can say", async () => {

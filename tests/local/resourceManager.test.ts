@@ -63,6 +63,11 @@ async function call(
         body: (text ? JSON.parse(text) : undefined) as Record<string, unknown> | undefined,
     };
 }
+/** The only vault, as its data plane sees it. */
+function seen() {
+    const [record] = services.resourceManager.vaults();
+    return services.resourceManager.dataPlaneVault(record!.name, record!.id)!;
+}
 const refused = (status: number, code: string, message = /./) => ({
     status,
     body: { error: { code, message: expect.stringMatching(message) as string } },
@@ -172,12 +177,15 @@ describe("vaults", () => {
         const [record] = services.resourceManager.vaults();
         expect(services.resourceManager.dataPlaneVault("Learn-KeyVault", record!.id)).toEqual({
             name: "learn-keyvault",
+            resourceId: vault,
             uri: "https://127.0.0.1:20001/",
             tenantId,
             location: "westeurope",
             sku: "premium",
             accessPolicies: [policy(["get", "list"])],
             enableRbacAuthorization: false,
+            roleAssignments: [],
+            network: { publicAccess: true, bypass: "AzureServices" },
             softDeleteRetentionInDays: 90,
             enablePurgeProtection: false,
         });
@@ -229,11 +237,11 @@ describe("vaults", () => {
         ],
         ["no soft delete", { enableSoftDelete: false }, 400, "BadRequest", /enableSoftDelete/],
         [
-            "a firewall",
-            { networkAcls: { defaultAction: "Deny" } },
-            501,
-            "NotImplemented",
-            /firewall/,
+            "a firewall rule that isn't an IPv4 range",
+            { networkAcls: { defaultAction: "Deny", ipRules: [{ value: "10.0.0.0/33" }] } },
+            400,
+            "BadRequest",
+            /ipRules\[0\]\.value: '10\.0\.0\.0\/33'/,
         ],
     ])("%s is refused, and nothing is served", async (_case, properties, status, code, message) => {
         expect(await call("PUT", vault, body(properties))).toEqual(refused(status, code, message));
@@ -299,6 +307,79 @@ describe("vaults", () => {
         await change("replace", policy(["import"]));
         expect(await policies()).toEqual([policy(["import"])]);
         expect((await change("merge", policy(["import"]))).status).toBe(400);
+    });
+
+    test("PATCH replaces tags, and only tags, when it names only them", async () => {
+        const before = (await call("PUT", vault, body({}, { tags: { a: "1", b: "2" } }))).body;
+        const after = await call("PATCH", vault, { tags: { c: "3" } });
+        expect(after).toEqual({ status: 200, body: { ...before, tags: { c: "3" } } });
+    });
+
+    test("say to the data plane from where they can be reached", async () => {
+        const networkOf = async (properties: object) => {
+            await call("PUT", vault, body(properties));
+            return seen().network;
+        };
+        const ipRules = [{ value: "192.0.2.0/24" }];
+        expect(await networkOf({ networkAcls: { defaultAction: "Deny", ipRules } })).toEqual({
+            publicAccess: true,
+            bypass: "AzureServices",
+            allowedAddresses: ["192.0.2.0/24"],
+        });
+        expect(await networkOf({ networkAcls: { defaultAction: "Allow", ipRules } })).toEqual({
+            publicAccess: true,
+            bypass: "AzureServices",
+        });
+        const networkAcls = { bypass: "None", defaultAction: "Deny" };
+        expect(await networkOf({ publicNetworkAccess: "Disabled", networkAcls })).toEqual({
+            publicAccess: false,
+            bypass: "None",
+            allowedAddresses: [],
+        });
+    });
+
+    test("changed policies count after the propagation delay, one change after the other", async () => {
+        services.settings().propagationDelay = 60;
+        const at = (time: string) => {
+            services.clock.set(`2026-11-24T${time}Z`);
+            return seen().accessPolicies.map(({ permissions }) => permissions.keys?.join());
+        };
+        await call("PUT", vault, body({ accessPolicies: [policy(["get"])] }));
+        expect(at("00:00:59")).toEqual([]);
+        expect(at("00:01:00")).toEqual(["get"]);
+        await call("PUT", vault, body({ accessPolicies: [policy(["sign"])] }));
+        services.clock.set("2026-11-24T00:01:30Z");
+        await call("PATCH", vault, { properties: { accessPolicies: [] } });
+        expect((await call("GET", vault)).body).toMatchObject({
+            properties: { accessPolicies: [] },
+        });
+        expect(at("00:01:59")).toEqual(["get"]);
+        expect(at("00:02:00")).toEqual(["sign"]);
+        expect(at("00:02:29")).toEqual(["sign"]);
+        expect(at("00:02:30")).toEqual([]);
+    });
+
+    test("checkNameAvailability tells whether a name is free", async () => {
+        const available = async (name: string) =>
+            (
+                await call(
+                    "POST",
+                    `${subscription}/providers/Microsoft.KeyVault/checkNameAvailability`,
+                    { name, type: "Microsoft.KeyVault/vaults" },
+                )
+            ).body;
+        expect(await available("learn-keyvault")).toEqual({ nameAvailable: true });
+        await call("PUT", vault, body());
+        await call("DELETE", vault);
+        expect(await available("Learn-KeyVault")).toEqual({
+            nameAvailable: false,
+            reason: "AlreadyExists",
+            message: expect.stringContaining("'Learn-KeyVault' is already in use") as string,
+        });
+        expect(await available("my--vault")).toMatchObject({
+            nameAvailable: false,
+            reason: "AccountNameInvalid",
+        });
     });
 
     test("a name is one vault's, in any group and any case", async () => {
@@ -391,6 +472,27 @@ describe("soft-deleted vaults", () => {
         expect(services.resourceManager.vault("group", "learn-keyvault").id).not.toBe(before!.id);
     });
 
+    test("are purged when their time is over, at the latest when their name is used again", async () => {
+        services.clock.set("2026-11-30T23:59:59Z");
+        token = await tokenFor("https://management.azure.com");
+        expect((await call("GET", deletedVault)).status).toBe(200);
+        services.clock.set("2026-12-01T00:00:00Z");
+        expect(await call("GET", deletedVault)).toEqual(refused(404, "DeletedVaultNotFound"));
+        expect(services.resourceManager.deletedVaults()).toEqual([]);
+        expect(await call("PUT", vault, recover)).toEqual(refused(404, "DeletedVaultNotFound"));
+        expect(services.dataPlanes.events.at(-1)).toBe("erase learn-keyvault");
+        expect((await call("PUT", vault, body())).status).toBe(201);
+    });
+
+    test("that are protected are purged when their time is over, too; also by a restart", async () => {
+        await call("PUT", vault, recover);
+        await call("PATCH", vault, { properties: { enablePurgeProtection: true } });
+        await call("DELETE", vault);
+        services.clock.set("2026-12-01T00:00:00Z");
+        await new ResourceManager({ ...services, tenantId, subscriptionId }).start();
+        expect(services.dataPlanes.events.at(-1)).toBe("erase learn-keyvault");
+    });
+
     test("that are protected can't be purged", async () => {
         await call("PUT", vault, recover);
         await call("PATCH", vault, { properties: { enablePurgeProtection: true } });
@@ -407,5 +509,159 @@ describe("soft-deleted vaults", () => {
         const restarted = new ResourceManager({ ...services, tenantId, subscriptionId });
         await restarted.start();
         expect(services.dataPlanes.events).toEqual(["open second"]);
+    });
+});
+
+describe("role assignments", () => {
+    const officer = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
+    const user = "12338af0-0e69-4776-bea7-57ae8d297424";
+    const name = "55555555-5555-4555-8555-555555555555";
+    const assignments = `${vault}/providers/Microsoft.Authorization/roleAssignments`;
+    const assignment = `${assignments}/${name}`;
+    const roleId = (role: string) =>
+        `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role}`;
+    const assigning = (principalId: string, role = officer, rest: object = {}) => ({
+        properties: { principalId, roleDefinitionId: roleId(role), ...rest },
+    });
+    const counting = () => seen().roleAssignments.map(({ principalId }) => principalId);
+    let principal: string;
+
+    beforeEach(async () => {
+        await call(
+            "PUT",
+            vault,
+            body({ accessPolicies: undefined, enableRbacAuthorization: true }),
+        );
+        principal = (await newServicePrincipal(services.directory, "app")).principal.objectId;
+    });
+
+    test("are made, found, listed, removed, and count at once without a delay", async () => {
+        const created = await call("PUT", assignment, assigning(principal));
+        expect(created).toMatchObject({
+            status: 201,
+            body: {
+                id: assignment,
+                name,
+                type: "Microsoft.Authorization/roleAssignments",
+                properties: {
+                    scope: vault,
+                    principalId: principal,
+                    principalType: "ServicePrincipal",
+                    roleDefinitionId: roleId(officer),
+                },
+            },
+        });
+        expect(seen().roleAssignments).toEqual([
+            {
+                principalId: principal,
+                dataActions: [
+                    "Microsoft.KeyVault/vaults/keys/*",
+                    "Microsoft.KeyVault/vaults/keyrotationpolicies/*",
+                ],
+            },
+        ]);
+        expect((await call("PUT", assignment, assigning(principal))).status).toBe(200);
+        expect(await call("GET", assignment)).toEqual({ status: 200, body: created.body });
+        const listed = async (filter: string) =>
+            (await call("GET", `${assignments}?${apiVersion}&$filter=${filter}`)).body?.value;
+        expect(await listed("atScope()")).toEqual([created.body]);
+        expect(await listed(`principalId eq '${principal}'`)).toEqual([created.body]);
+        expect(await listed(`assignedTo('${someone}')`)).toEqual([]);
+        expect((await call("DELETE", assignment)).status).toBe(200);
+        expect(seen().roleAssignments).toEqual([]);
+        expect((await call("DELETE", assignment)).status).toBe(204);
+        expect(await call("GET", assignment)).toEqual(refused(404, "RoleAssignmentNotFound"));
+    });
+
+    test("count after the propagation delay, and as long after they were removed", async () => {
+        services.settings().propagationDelay = 300;
+        await call("PUT", assignment, assigning(principal));
+        services.clock.set("2026-11-24T00:04:59Z");
+        expect(counting()).toEqual([]);
+        services.clock.set("2026-11-24T00:05:00Z");
+        expect(counting()).toEqual([principal]);
+        await call("DELETE", assignment);
+        expect((await call("GET", assignment)).status).toBe(404);
+        services.clock.set("2026-11-24T00:09:59Z");
+        expect(counting()).toEqual([principal]);
+        services.clock.set("2026-11-24T00:10:00Z");
+        expect(counting()).toEqual([]);
+    });
+
+    test.each<[string, () => object, number, string, RegExp]>([
+        [
+            "an unknown role",
+            () => assigning(principal, someone),
+            400,
+            "RoleDefinitionDoesNotExist",
+            /^The specified role definition with ID '33333333333343338333333333333333' does not exist\.$/,
+        ],
+        [
+            "an unknown principal",
+            () => assigning(someone),
+            400,
+            "PrincipalNotFound",
+            /^Principal 33333333333343338333333333333333 does not exist in the directory 1{8}/,
+        ],
+        [
+            "another type than the principal's",
+            () => assigning(principal, officer, { principalType: "User" }),
+            400,
+            "UnmatchedPrincipalType",
+            /'User'/,
+        ],
+        ["a name for a principal", () => assigning("me"), 400, "InvalidPrincipalId", /'me'/],
+        [
+            "a condition",
+            () => assigning(principal, officer, { condition: "true" }),
+            501,
+            "NotImplemented",
+            /conditions/,
+        ],
+    ])("with %s are refused", async (_case, request, status, code, message) => {
+        expect(await call("PUT", assignment, request())).toEqual(refused(status, code, message));
+        expect(seen().roleAssignments).toEqual([]);
+    });
+
+    test("of someone who isn't known yet need a type; names are GUIDs", async () => {
+        const typed = assigning(someone, officer, { principalType: "ServicePrincipal" });
+        expect((await call("PUT", assignment, typed)).status).toBe(201);
+        expect(await call("PUT", `${assignments}/first`, typed)).toEqual(
+            refused(400, "InvalidRoleAssignmentId", /'first'/),
+        );
+    });
+
+    test("don't change whom and what they assign, and aren't made twice", async () => {
+        await call("PUT", assignment, assigning(principal));
+        expect(await call("PUT", assignment, assigning(principal, user))).toEqual(
+            refused(400, "RoleAssignmentUpdateNotPermitted"),
+        );
+        const twin = `${assignments}/66666666-6666-4666-8666-666666666666`;
+        expect(await call("PUT", twin, assigning(principal))).toEqual(
+            refused(409, "RoleAssignmentExists", /is 55555555555545558555555555555555\.$/),
+        );
+        expect((await call("PUT", twin, assigning(principal, user))).status).toBe(201);
+    });
+
+    test("are gone with their vault, also when it is recovered", async () => {
+        await call("PUT", assignment, assigning(principal));
+        await call("DELETE", vault);
+        await call("PUT", vault, body({ createMode: "recover", accessPolicies: undefined }));
+        expect(seen()).toMatchObject({ enableRbacAuthorization: true, roleAssignments: [] });
+        expect((await call("GET", assignment)).status).toBe(404);
+    });
+
+    test("name roles that can be looked up", async () => {
+        expect((await call("GET", roleId(officer))).body).toMatchObject({
+            id: roleId(officer),
+            properties: { roleName: "Key Vault Crypto Officer" },
+        });
+        const filter = encodeURIComponent("roleName eq 'Key Vault Crypto User'");
+        expect(
+            (await call("GET", `${roleId("").slice(0, -1)}?${apiVersion}&$filter=${filter}`)).body,
+        ).toMatchObject({
+            value: [{ name: user }],
+        });
+        expect((await call("GET", roleId(someone))).status).toBe(404);
     });
 });
