@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down test node
+.PHONY: help up down test node chromium
 
 keymgmt = node --require ts-node/register/transpile-only cli/keymgmt.ts
 # npm writes it at the end of an installation.
@@ -14,12 +14,18 @@ up: node_modules ## install what is needed, start the local Azure, bring stack d
 down: node_modules ## stop the local Azure and remove what it and stack dev hold
 	@$(keymgmt) down
 
-test: node_modules ## all tests and checks
+test: node_modules chromium ## all tests and checks
 	@npm run --silent format:check
 	@npm run --silent lint
 	@npm run --silent typecheck
 	@$(keymgmt) engine
 	@npm test --silent
+
+chromium: ## the browser that the local Azure's page is tried in
+	@[ -n "$$CHROMIUM_PATH" ] && exit 0; \
+	for browser in chromium chromium-browser google-chrome; do command -v $$browser >/dev/null && exit 0; done; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq chromium; \
+	else echo "Chromium isn't installed: install it (Debian: apt-get install chromium), or set CHROMIUM_PATH to a Chromium or Chrome." >&2; exit 1; fi
 
 node_modules: $(installed) ## the packages of package-lock.json
 
