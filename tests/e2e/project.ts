@@ -3,7 +3,9 @@ import {
     cpSync,
     existsSync,
     mkdtempSync,
+    readdirSync,
     readFileSync,
+    readlinkSync,
     rmSync,
     symlinkSync,
     writeFileSync,
@@ -195,7 +197,24 @@ export class Project {
     /** Stops the local Azure and removes the folder. */
     async dispose(): Promise<void> {
         await this.keymgmt(["down"]);
+        killProcessesIn(this.folder);
         rmSync(this.folder, { recursive: true, force: true });
+    }
+}
+
+/** The engine's plugins outlive an engine that was killed. They work in the project's folder (known where there's a /proc). */
+function killProcessesIn(folder: string): void {
+    const pids = existsSync("/proc")
+        ? readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+        : [];
+    for (const pid of pids) {
+        try {
+            if (readlinkSync(`/proc/${pid}/cwd`) === folder) {
+                process.kill(Number(pid), "SIGKILL");
+            }
+        } catch {
+            // It ended meanwhile, or isn't ours to look at.
+        }
     }
 }
 

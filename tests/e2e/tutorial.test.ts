@@ -163,7 +163,7 @@ describe("the tutorial", () => {
 
         expect(code).toBe(0);
         expect(stdout.match(/~ version *: 1 => 2/g)).toHaveLength(2);
-        expect(stdout).toMatch(/ManagedKey: \(update\)\s+\[id=rsa-1\]/);
+        expect(stdout).toMatch(/ManagedKey: \(update\).*\s+\[id=rsa-1\]/);
         expect(stdout).toMatch(/DistributedKey: \(update\)\s+\[id=.*rsa-1\]/);
         expect(stdout).not.toMatch(/rsa-2(?!048)/);
         expect(stdout).toMatch(/~ 2 to update\s+11 unchanged/);
