@@ -173,13 +173,15 @@ async function recover(kms: Kms, wanted: Distribution): Promise<void> {
     if (deleted === undefined) {
         return;
     }
-    if (!wanted.versions.some(({ thumbprint }) => thumbprint === deleted)) {
+    const ours = wanted.versions.find(({ thumbprint }) => thumbprint === deleted.thumbprint);
+    if (!ours) {
         throw new KeymgmtError(
             "NAME_TAKEN",
             `The name ${wanted.name} in ${kms.description} is held by a soft-deleted key that isn't key ${wanted.key} (its public key is another). ` +
                 `Purge that key, wait until its retention is over, or distribute ${wanted.key} under another name.`,
         );
     }
+    assertProtection(kms, wanted, new Map([[ours.version, deleted]]));
     await kms.recover(wanted.name);
 }
 

@@ -32,8 +32,8 @@ export interface Kms {
     setPurposes(name: string, copyId: string, purposes: readonly Purpose[]): Promise<void>;
     /** Deletes the key with all versions, as softly as the KMS can; nothing if it isn't there. */
     remove(name: string): Promise<void>;
-    /** Thumbprint of the current version of the soft-deleted key `name`; undefined if there's none. */
-    softDeleted(name: string): Promise<string | undefined>;
+    /** The current version of the soft-deleted key `name`; undefined if there's none. */
+    softDeleted(name: string): Promise<Copy | undefined>;
     /** Brings the soft-deleted key back, with all versions. */
     recover(name: string): Promise<void>;
 }

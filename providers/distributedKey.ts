@@ -57,7 +57,7 @@ export const provider: Provider<Inputs, State> = forHost({
         if (failures.length > 0) {
             return { failures };
         }
-        if (!isUnknown(inputs.vault.uri) && !isUnknown(inputs.name)) {
+        if (![inputs.vault, inputs.vault.uri, inputs.name].some(isUnknown)) {
             declarePlace(inputs);
         }
         const identity = await keepToken(old.identity, inputs.identity, sealKeyOf(inputs.seal));

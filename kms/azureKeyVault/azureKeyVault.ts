@@ -140,10 +140,10 @@ export class AzureKeyVault implements Kms {
         });
     }
 
-    async softDeleted(name: string): Promise<string | undefined> {
+    async softDeleted(name: string): Promise<Copy | undefined> {
         return this.request(`look for a soft-deleted key ${name}`, async () => {
             try {
-                return (await copyOf(await this.client.getDeletedKey(name, signal()))).thumbprint;
+                return await copyOf(await this.client.getDeletedKey(name, signal()));
             } catch (error) {
                 if (statusOf(error) === 404) {
                     return undefined;

@@ -130,6 +130,7 @@ describe("distributions", () => {
         expect(output).toMatch(
             /Version 1 of key moved is in vault hsm-keyvault as moved .*but its protection there is software and not hsm/,
         );
+        await expect(inVault("hsm-keyvault", "moved")).rejects.toMatchObject({ statusCode: 404 });
         project.config({ vaults, keys: { ...keys, moved: { type: "ecdsa-p256" } } });
         expect((await project.up()).code).toBe(0);
     });

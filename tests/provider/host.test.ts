@@ -295,6 +295,11 @@ describe("DistributedKey", () => {
             seal: key.state.seal,
         });
         expect(nothingKnown.failures).toEqual([]);
+        const noVault = await host.check(
+            {},
+            await copyInputs(key.state, { vault: unknown, versions: unknown }),
+        );
+        expect(noVault.failures).toEqual([]);
         expect((await host.diff(id, state, nothingKnown.inputs)).changes).toBeDefined();
     });
 

@@ -150,8 +150,8 @@ class ModelKms implements Kms {
         return this.call(() => void (this.deleted = true));
     }
 
-    softDeleted(): Promise<string | undefined> {
-        return this.call(() => (this.deleted ? this.arrived.at(-1)?.thumbprint : undefined));
+    softDeleted(): Promise<Copy | undefined> {
+        return this.call(() => (this.deleted ? this.arrived.at(-1) : undefined));
     }
 
     recover(): Promise<void> {
