@@ -49,10 +49,7 @@ export async function startAzure(stack: Stack, progress: (line: string) => void)
     const logStart = (await output.stat()).size;
     const child = spawn(
         process.execPath,
-        [
-            ...["--require", "ts-node/register/transpile-only", "local/main.ts"],
-            ...["--folder", stack.folder, "--stack", stack.name],
-        ],
+        ["local/start.mjs", "--folder", stack.folder, "--stack", stack.name],
         { cwd: stack.root, detached: true, stdio: ["ignore", output.fd, output.fd] },
     );
     const exited = new Promise<void>((resolve) => {

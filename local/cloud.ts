@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -8,9 +7,9 @@ import { controlRoutes } from "./control";
 import { VaultServers } from "./dataPlanes";
 import { entraRoutes } from "./entra/app";
 import { keyVaultAuthenticator } from "./entra/authenticate";
-import { Directory } from "./entra/directory";
 import { EntraError } from "./entra/errors";
 import { issuerKeys } from "./entra/issuerKeys";
+import { Tenants, type Operator } from "./entra/tenants";
 import { Tokens } from "./entra/tokens";
 import { Faults, type FaultStatus } from "./faults";
 import { injectFaults } from "./injectFaults";
@@ -22,11 +21,11 @@ import { azuread } from "./providers/azuread";
 import { azureNative } from "./providers/azureNative";
 import { serveProvider } from "./providers/providerService";
 import type { RequestLogEntry } from "./requestLog";
-import { ResourceManager } from "./resourceManager/resourceManager";
 import { resourceManagerRoutes } from "./resourceManager/routes";
+import { Subscriptions } from "./resourceManager/subscriptions";
 import { openSettings, type Settings } from "./settings";
-import { openStore, type Store } from "./store";
-import { certificateAuthority, serverCertificate } from "./tls";
+import { openStore } from "./store";
+import { certificates } from "./tls";
 import { writeAtomically } from "./writeAtomically";
 
 /** What azure.json holds: how any client reaches this local Azure. */
@@ -39,7 +38,7 @@ export interface CloudDescription {
     /** Name -> URI, of the vaults that are there now. */
     vaults: Record<string, string>;
     /** An identity with every key permission in every vault, as an administrator has at the portal. */
-    operator: { clientId: string; clientSecret: string };
+    operator: Operator;
     /** For PULUMI_DEBUG_PROVIDERS; only with a stack. */
     providers?: string;
     pid: number;
@@ -99,42 +98,45 @@ async function start(
     const faults = new Faults();
     const log = requestLog(resolve(folder, "requests.jsonl"), atClose);
     const caFile = resolve(folder, "ca.pem");
-    const authority = await certificateAuthority({ key: join(state, "ca.key"), cert: caFile });
-    const https = await serverCertificate(authority);
+    // At once: making their keys is most of a first start.
+    const [{ authority, server: https }, tokens] = await Promise.all([
+        certificates({ key: join(state, "ca.key"), cert: caFile }),
+        Tokens.open(store, clock),
+    ]);
 
-    const directory = new Directory(store, clock);
-    const tokens = await Tokens.open(store, clock);
     const backupKey = await openBackupKey(store);
-    const { tenantId, subscriptionId, operator } = await identityOf(store, directory);
-    const operatorId = operator.clientId;
+    const tenants = await Tenants.open(store, clock);
+    const { tenantId, operator } = tenants.home;
 
     // Ports are known once they are listened to, so whatever needs an address asks for it later.
     let authorityHost = "";
     let describe = () => {};
-    const authenticate = keyVaultAuthenticator({ tokens, directory, tenantId, operatorId });
-    const vaultServers = new VaultServers({
-        folder: join(state, "vaults"),
-        https,
-        vaultOptions: ({ id, name }) => ({
-            vault: () => resourceManager.dataPlaneVault(name, id),
-            authorization: () => `${authorityHost}/${tenantId}`,
-            authenticate,
-            clock,
-            log,
-            settings,
-            backupKey,
-        }),
-        faults,
-        changed: () => describe(),
-    });
-    const resourceManager: ResourceManager = new ResourceManager({
+    const servers: VaultServers[] = [];
+    const subscriptions = new Subscriptions({
         store,
         clock,
         settings,
-        directory,
-        tenantId,
-        subscriptionId,
-        dataPlanes: vaultServers,
+        tenants,
+        dataPlanes: (tenant, vault) => {
+            const authenticate = keyVaultAuthenticator({ tokens, tenant });
+            const server = new VaultServers({
+                folder: join(state, "vaults"),
+                https,
+                vaultOptions: ({ id, name }) => ({
+                    vault: () => vault(name, id),
+                    authorization: () => `${authorityHost}/${tenant.tenantId}`,
+                    authenticate,
+                    clock,
+                    log,
+                    settings,
+                    backupKey,
+                }),
+                faults,
+                changed: () => describe(),
+            });
+            servers.push(server);
+            return server;
+        },
     });
 
     const front = fastify({
@@ -155,8 +157,7 @@ async function start(
         });
         await app.register(
             entraRoutes({
-                tenantId,
-                directory,
+                tenants,
                 tokens,
                 clock,
                 authorityHost: () => authorityHost,
@@ -166,40 +167,32 @@ async function start(
     });
     await front.register(async (app) => {
         logRequests(app, "resourceManager", clock, log);
-        await app.register(
-            resourceManagerRoutes({ resourceManager, tokens, directory, tenantId, operatorId }),
-        );
+        await app.register(resourceManagerRoutes({ subscriptions, tokens }));
     });
     await front.register(async (app) => {
         logRequests(app, "control", clock, log);
-        await app.register(controlRoutes({ operator, settings, clock, faults }));
+        await app.register(
+            controlRoutes({ operator, settings, clock, faults, tenants, subscriptions }),
+        );
     });
-    const keys = (vaultId: string) => vaultServers.keys(vaultId);
+    const keys = (vaultId: string) =>
+        servers.map((server) => server.keys(vaultId)).find((found) => found !== undefined);
     const requests = resolve(folder, "requests.jsonl");
-    await front.register(
-        pageRoutes({ resourceManager, directory, keys, clock, operatorId, requests }),
-    );
+    await front.register(pageRoutes({ subscriptions, tenants, keys, clock, requests }));
     const ports = store.collection<number>("cloud.ports");
     const port = await listen(front, "Entra ID of the local Azure", ports.get("front"));
     atClose(() => front.close());
     await ports.put("front", port);
     authorityHost = `https://127.0.0.1:${port}`;
 
-    atClose(() => vaultServers.closeAll());
-    await resourceManager.start();
+    atClose(async () => {
+        for (const server of servers) await server.closeAll();
+    });
+    await subscriptions.start();
 
-    const client = {
-        clientId: operatorId,
-        objectId: directory.servicePrincipalOf(operatorId)?.objectId ?? "",
-        tenantId,
-        subscriptionId,
-    };
     const providers: string[] = [];
     if (stack) {
-        for (const definition of [
-            azureNative(resourceManager, client),
-            azuread(directory, client),
-        ]) {
+        for (const definition of [azureNative(subscriptions, tokens), azuread(tenants)]) {
             const provider = await serveProvider(definition, stack);
             atClose(() => provider.close());
             providers.push(`${definition.name}:${provider.port}`);
@@ -210,9 +203,12 @@ async function start(
         authorityHost,
         resourceManager: authorityHost,
         tenantId,
-        subscriptionId,
+        subscriptionId: subscriptions.home.resourceManager.subscriptionId,
         caFile,
-        vaults: vaultServers.uris(),
+        vaults: Object.assign({}, ...servers.map((server) => server.uris())) as Record<
+            string,
+            string
+        >,
         operator,
         ...(stack && { providers: providers.join(",") }),
         pid: process.pid,
@@ -224,31 +220,6 @@ async function start(
         await rm(descriptionFile, { force: true });
     });
     return description;
-}
-
-/** What is decided at the first start of a folder and stays. */
-interface Identity {
-    tenantId: string;
-    subscriptionId: string;
-    operator: { clientId: string; clientSecret: string };
-}
-
-async function identityOf(store: Store, directory: Directory): Promise<Identity> {
-    const kept = store.collection<Identity>("cloud.identity");
-    const known = kept.get("identity");
-    if (known) return known;
-    const application = await directory.createApplication({ displayName: "Local Azure operator" });
-    await directory.createServicePrincipal(application.clientId);
-    const { value } = await directory.addPassword(application.objectId, {
-        endDate: "9999-12-31T00:00:00Z",
-    });
-    const identity = {
-        tenantId: randomUUID(),
-        subscriptionId: randomUUID(),
-        operator: { clientId: application.clientId, clientSecret: value },
-    };
-    await kept.put("identity", identity);
-    return identity;
 }
 
 /** Each entry is in the file when the request that it tells of is done: a reader right after it finds it. */

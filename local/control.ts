@@ -2,15 +2,19 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyError, FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { MovableClock } from "./clock";
+import { newClient, type Operator, type Tenant, type Tenants } from "./entra/tenants";
 import { faultRule, type Faults } from "./faults";
+import type { Subscriptions } from "./resourceManager/subscriptions";
 import { readSettings, type CurrentSettings } from "./settings";
 
 export interface ControlOptions {
     /** Whoever knows these may control the cloud. */
-    operator: { clientId: string; clientSecret: string };
+    operator: Operator;
     settings: CurrentSettings;
     clock: MovableClock;
     faults: Faults;
+    tenants: Tenants;
+    subscriptions: Subscriptions;
 }
 
 const clockRequest = z.union(
@@ -20,6 +24,11 @@ const clockRequest = z.union(
     ],
     { error: 'it has to be {"advance": <seconds>} or {"set": "<ISO 8601 with Z or offset>"}' },
 );
+const ofTenant = { tenantId: z.string().optional() };
+const subscriptionRequest = z.strictObject(ofTenant).default({});
+const applicationRequest = z
+    .strictObject({ ...ofTenant, displayName: z.string().default("Application") })
+    .prefault({});
 /** The last moment that four digits of a year can tell. */
 const lastTime = Date.parse("9999-12-31T23:59:59Z");
 
@@ -37,8 +46,14 @@ class ControlError extends Error {
  * How a test or a developer controls the local Azure while it runs; Azure has nothing like it. HTTP basic
  * authentication (RFC 7617) and no token: it has to work while tokens fail, or have expired with a moved clock.
  */
-export function controlRoutes({ operator, settings, clock, faults }: ControlOptions) {
+export function controlRoutes(options: ControlOptions) {
+    const { operator, settings, clock, faults, tenants, subscriptions } = options;
     const secret = Buffer.from(`${operator.clientId}:${operator.clientSecret}`).toString("base64");
+    const tenantOf = ({ tenantId }: { tenantId?: string }): Tenant => {
+        const tenant = tenantId === undefined ? tenants.home : tenants.find(tenantId);
+        if (!tenant) throw new ControlError(404, "NotFound", `There is no tenant '${tenantId}'.`);
+        return tenant;
+    };
     const time = () => ({ now: new Date(clock.now()).toISOString() });
 
     return (app: FastifyInstance, _options: object, done: () => void): void => {
@@ -82,6 +97,23 @@ export function controlRoutes({ operator, settings, clock, faults }: ControlOpti
             return reply.code(204).send();
         });
 
+        app.get("/local/tenants", () => tenants.all().map(tenantView));
+        app.post("/local/tenants", async (_request, reply) => {
+            const tenant = await subscriptions.addTenant();
+            return reply.code(201).send(tenantView(tenant));
+        });
+        app.post("/local/subscriptions", async ({ body }, reply) => {
+            const tenant = tenantOf(subscriptionRequest.parse(body ?? undefined));
+            const subscriptionId = await subscriptions.add(tenant);
+            return reply.code(201).send({ tenantId: tenant.tenantId, subscriptionId });
+        });
+        app.post("/local/applications", async ({ body }, reply) => {
+            const wanted = applicationRequest.parse(body ?? undefined);
+            const { tenantId, directory } = tenantOf(wanted);
+            const client = await newClient(directory, wanted.displayName);
+            return reply.code(201).send({ tenantId, ...client });
+        });
+
         app.setErrorHandler((thrown, request, reply) => {
             const error = asControlError(thrown);
             request.errorCode = error.code;
@@ -92,6 +124,12 @@ export function controlRoutes({ operator, settings, clock, faults }: ControlOpti
         done();
     };
 }
+
+const tenantView = ({ tenantId, subscriptionIds, operator }: Tenant) => ({
+    tenantId,
+    subscriptionIds,
+    operator,
+});
 
 /** In a time that doesn't depend on where they differ. */
 function sameText(one: string, other: string): boolean {

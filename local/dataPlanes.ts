@@ -9,6 +9,7 @@ import { errors, KeyVaultError } from "./keyvault/errors";
 import { rsaBits } from "./keyvault/keyMaterial";
 import { Keys } from "./keyvault/keys";
 import type { Operation } from "./keyvault/operations";
+import { KeyRecords } from "./keyvault/records";
 import { limitRequests } from "./limitRequests";
 import type { KeySize } from "./limits";
 import { listen } from "./ports";
@@ -20,14 +21,14 @@ import type { KeyAndCertificate } from "./tls";
 export class VaultServers implements DataPlanes {
     readonly #open = new Map<
         string,
-        { name: string; port: number; app: FastifyInstance; store: Store }
+        { name: string; port: number; app: FastifyInstance; store: Store; records: KeyRecords }
     >();
 
     constructor(
         private readonly options: {
             folder: string;
             https: KeyAndCertificate;
-            vaultOptions: (vault: { id: string; name: string }) => Omit<KeyVaultOptions, "store">;
+            vaultOptions: (vault: { id: string; name: string }) => Omit<KeyVaultOptions, "records">;
             faults: Faults;
             /** Called when a vault came or went. */
             changed: () => void;
@@ -45,8 +46,8 @@ export class VaultServers implements DataPlanes {
     keys(id: string): Keys | undefined {
         const served = this.#open.get(id);
         if (!served) return undefined;
-        const { name, store } = served;
-        const options = { ...this.options.vaultOptions({ id, name }), store };
+        const { name, records } = served;
+        const options = { ...this.options.vaultOptions({ id, name }), records };
         const vault = options.vault();
         return vault && new Keys(vault, options);
     }
@@ -54,9 +55,10 @@ export class VaultServers implements DataPlanes {
     async open(vault: { id: string; name: string; port?: number }): Promise<number> {
         const store = await openStore(this.#folder(vault.id));
         try {
-            const app = this.#app(vault, store);
+            const records = new KeyRecords(store, vault.name);
+            const app = this.#app(vault, records);
             const port = await listen(app, `The key vault '${vault.name}'`, vault.port);
-            this.#open.set(vault.id, { name: vault.name, port, app, store });
+            this.#open.set(vault.id, { name: vault.name, port, app, store, records });
             this.options.changed();
             return port;
         } catch (error) {
@@ -82,9 +84,9 @@ export class VaultServers implements DataPlanes {
         for (const id of [...this.#open.keys()]) await this.close(id);
     }
 
-    #app(vault: { id: string; name: string }, store: Store): FastifyInstance {
+    #app(vault: { id: string; name: string }, records: KeyRecords): FastifyInstance {
         const { https, faults } = this.options;
-        const options: KeyVaultOptions = { ...this.options.vaultOptions(vault), store };
+        const options: KeyVaultOptions = { ...this.options.vaultOptions(vault), records };
         const { clock, log, settings } = options;
         const app = keyVaultApp(options, https);
         injectFaults(app, {

@@ -6,7 +6,7 @@ import { instructions } from "./instructions";
 async function main(): Promise<void> {
     const { values } = parseArgs({
         options: {
-            folder: { type: "string", default: ".local" },
+            folder: { type: "string", default: ".local-azure" },
             stack: { type: "string" },
             "show-secret": { type: "boolean", default: false },
             limits: { type: "boolean" },
@@ -22,6 +22,16 @@ async function main(): Promise<void> {
         ...seconds("propagationDelay", values["propagation-delay"]),
     };
     const cloud = await startCloud({ folder, stack, settings });
+    const stop = () => {
+        cloud.close().then(
+            () => process.exit(0),
+            (error: unknown) => fail(error),
+        );
+    };
+    // Before it says that it is ready: whoever reads that may end it at once.
+    process.once("SIGTERM", stop);
+    process.once("SIGINT", stop);
+
     const { authorityHost, caFile } = cloud.description;
     console.log(
         stack
@@ -31,15 +41,6 @@ async function main(): Promise<void> {
                   showSecret,
               }),
     );
-
-    const stop = () => {
-        cloud.close().then(
-            () => process.exit(0),
-            (error: unknown) => fail(error),
-        );
-    };
-    process.once("SIGTERM", stop);
-    process.once("SIGINT", stop);
 }
 
 /** The setting, if the option was given. */

@@ -14,8 +14,19 @@ const subject = (name: string) => [{ name: "commonName", value: name }];
 const year = 365 * 86_400_000;
 const day = 86_400_000;
 
-/** The certificate authority of this folder: made at the first start, so that clients can keep trusting it. */
-export async function certificateAuthority(files: {
+/** The folder's certificate authority, and the server's certificate by it. */
+export async function certificates(authorityFiles: {
+    key: string;
+    cert: string;
+}): Promise<{ authority: KeyAndCertificate; server: KeyAndCertificate }> {
+    // Begun before it is needed: making keys takes long, and two are made at the same time.
+    const pair = rsaKeyPair();
+    const authority = await certificateAuthority(authorityFiles);
+    return { authority, server: await serverCertificate(authority, pair) };
+}
+
+/** Made at the first start, so that clients can keep trusting it. */
+async function certificateAuthority(files: {
     key: string;
     cert: string;
 }): Promise<KeyAndCertificate> {
@@ -41,9 +52,12 @@ export async function certificateAuthority(files: {
     return { key: pair.privateKey, cert };
 }
 
-/** The server's certificate: new at each start, so its key is never on disk and it never expires. */
-export async function serverCertificate(authority: KeyAndCertificate): Promise<KeyAndCertificate> {
-    const pair = await rsaKeyPair();
+/** New at each start, so its key is never on disk and it never expires. */
+export async function serverCertificate(
+    authority: KeyAndCertificate,
+    made: Promise<RsaKeyPair> = rsaKeyPair(),
+): Promise<KeyAndCertificate> {
+    const pair = await made;
     const cert = certificate({
         subject: subject("localhost"),
         issuer: forge.pki.certificateFromPem(authority.cert).subject.attributes,
@@ -67,8 +81,13 @@ export async function serverCertificate(authority: KeyAndCertificate): Promise<K
     return { key: pair.privateKey, cert };
 }
 
+interface RsaKeyPair {
+    privateKey: string;
+    publicKey: string;
+}
+
 /** Made by node:crypto: forge's own are some hundred times slower, and it has no elliptic curves. */
-function rsaKeyPair(): Promise<{ privateKey: string; publicKey: string }> {
+function rsaKeyPair(): Promise<RsaKeyPair> {
     return promisify(generateKeyPair)("rsa", {
         modulusLength: 2048,
         privateKeyEncoding: { type: "pkcs8", format: "pem" },

@@ -5,12 +5,12 @@ import { z } from "zod";
 import type { Clock } from "../clock";
 import { assertionType, checkClientAssertion } from "./clientAssertion";
 import { errors, EntraError } from "./errors";
-import type { Application, Directory, ServicePrincipal } from "./directory";
+import type { Application, ServicePrincipal } from "./directory";
+import type { Tenant } from "./tenants";
 import type { Tokens } from "./tokens";
 
 export interface EntraOptions {
-    tenantId: string;
-    directory: Directory;
+    tenants: { find(tenantId: string): Tenant | undefined };
     tokens: Tokens;
     clock: Clock;
     /** `https://127.0.0.1:<port>` */
@@ -29,6 +29,15 @@ const resources = new Set([
 /** The directory's name in messages. */
 const directoryName = "local Azure";
 
+/** Refuses a resource that there are no tokens for. */
+export function assertResource(resource: string): void {
+    if (!resources.has(resource.replace(/\/$/, ""))) {
+        throw errors.unknownResource(resource, directoryName);
+    }
+}
+
+type Request = FastifyRequest<{ Params: { tenant: string } }>;
+
 const tokenRequest = z.object({
     client_id: z.string().optional(),
     client_secret: z.string().optional(),
@@ -40,8 +49,15 @@ const tokenRequest = z.object({
 
 /** The OAuth 2.0 and OpenID Connect endpoints of Entra ID that the Azure SDKs' client credentials use. */
 export function entraRoutes(options: EntraOptions) {
-    const { tenantId, directory, tokens, clock } = options;
-    const isTenant = (tenant: string) => tenant.toLowerCase() === tenantId;
+    const { tokens, clock } = options;
+    const tenantOf = (
+        { params }: Request,
+        refusal: "invalid_tenant" | "invalid_request" = "invalid_tenant",
+    ): Tenant => {
+        const tenant = options.tenants.find(params.tenant);
+        if (!tenant) throw errors.unknownTenant(params.tenant, refusal);
+        return tenant;
+    };
 
     return (app: FastifyInstance, _options: object, done: () => void): void => {
         app.addContentTypeParser(
@@ -52,40 +68,27 @@ export function entraRoutes(options: EntraOptions) {
             },
         );
 
-        app.get<{ Params: { tenant: string } }>(
-            "/:tenant/v2.0/.well-known/openid-configuration",
-            (request) => {
-                if (!isTenant(request.params.tenant)) {
-                    throw errors.unknownTenant(request.params.tenant, "invalid_tenant");
-                }
-                return openIdConfiguration(options.authorityHost(), tenantId);
-            },
+        app.get("/:tenant/v2.0/.well-known/openid-configuration", (request: Request) =>
+            openIdConfiguration(options.authorityHost(), tenantOf(request).tenantId),
         );
 
-        app.get<{ Params: { tenant: string } }>("/:tenant/discovery/v2.0/keys", (request) => {
-            if (!isTenant(request.params.tenant)) {
-                throw errors.unknownTenant(request.params.tenant, "invalid_tenant");
-            }
+        app.get("/:tenant/discovery/v2.0/keys", (request: Request) => {
+            tenantOf(request);
             return tokens.jwks();
         });
 
-        app.post<{ Params: { tenant: string } }>(
-            "/:tenant/oauth2/v2.0/token",
-            async (request, reply) => {
-                const form = formOf(request.body);
-                request.clientId = form.client_id;
-                if (!isTenant(request.params.tenant)) {
-                    throw errors.unknownTenant(request.params.tenant, "invalid_request");
-                }
-                const resource = requestedResource(form);
-                const principal = await authenticatedClient(form);
-                const provedBy = form.client_assertion ? "assertion" : "secret";
-                const token = await tokens.issue(tenantId, resource, principal, provedBy);
-                // RFC 6749, section 5.1: tokens must not be cached.
-                void reply.header("cache-control", "no-store").header("pragma", "no-cache");
-                return { token_type: "Bearer", ext_expires_in: token.expires_in, ...token };
-            },
-        );
+        app.post("/:tenant/oauth2/v2.0/token", async (request: Request, reply) => {
+            const form = formOf(request.body);
+            request.clientId = form.client_id;
+            const tenant = tenantOf(request, "invalid_request");
+            const resource = requestedResource(form);
+            const principal = await authenticatedClient(form, tenant);
+            const provedBy = form.client_assertion ? "assertion" : "secret";
+            const token = await tokens.issue(tenant.tenantId, resource, principal, provedBy);
+            // RFC 6749, section 5.1: tokens must not be cached.
+            void reply.header("cache-control", "no-store").header("pragma", "no-cache");
+            return { token_type: "Bearer", ext_expires_in: token.expires_in, ...token };
+        });
 
         app.setErrorHandler((error, request, reply) => {
             const refusal = refusalOf(error);
@@ -109,20 +112,21 @@ export function entraRoutes(options: EntraOptions) {
         if (!form.scope) throw errors.missingParameter("scope");
         if (!form.scope.endsWith("/.default")) throw errors.invalidScope(form.scope);
         const resource = form.scope.slice(0, -"/.default".length);
-        if (!resources.has(resource.replace(/\/$/, ""))) {
-            throw errors.unknownResource(resource, directoryName);
-        }
+        assertResource(resource);
         return resource;
     }
 
     async function authenticatedClient(
         form: z.infer<typeof tokenRequest>,
+        tenant: Tenant,
     ): Promise<ServicePrincipal> {
+        const { directory, tenantId } = tenant;
         if (!form.client_id) throw errors.missingParameter("client_id");
         const application = directory.applicationOf(form.client_id);
         if (!application) throw errors.unknownApplication(form.client_id, directoryName);
-        if (form.client_assertion) await checkAssertion(application, form.client_assertion, form);
-        else if (form.client_secret) checkSecret(application, form.client_secret);
+        if (form.client_assertion) {
+            await checkAssertion(application, form.client_assertion, form, tenant);
+        } else if (form.client_secret) checkSecret(application, form.client_secret, tenant);
         else throw errors.missingCredential();
         const principal = directory.servicePrincipalOf(form.client_id);
         if (!principal) throw errors.missingServicePrincipal(form.client_id, tenantId);
@@ -136,6 +140,7 @@ export function entraRoutes(options: EntraOptions) {
         application: Application,
         assertion: string,
         form: z.infer<typeof tokenRequest>,
+        { tenantId, directory }: Tenant,
     ): Promise<void> {
         if (form.client_assertion_type !== assertionType) {
             throw errors.missingParameter("client_assertion_type");
@@ -149,7 +154,7 @@ export function entraRoutes(options: EntraOptions) {
         });
     }
 
-    function checkSecret(application: Application, secret: string): void {
+    function checkSecret(application: Application, secret: string, { directory }: Tenant): void {
         const result = directory.checkSecret(application, secret);
         if (result === "expired") throw errors.expiredClientSecret(application.clientId);
         if (result === "invalid") throw errors.invalidClientSecret(application.clientId);

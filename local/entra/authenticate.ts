@@ -1,15 +1,15 @@
 import { errors } from "../keyvault/errors";
 import type { Caller } from "../vault";
-import type { Directory } from "./directory";
+import type { Tenant } from "./tenants";
 import { issuerOf, TokenError, type Tokens } from "./tokens";
 
 export const keyVaultResource = "https://vault.azure.net";
 
-/** Checks the bearer tokens that a vault of this tenant gets, and says who the caller is. */
+/** Checks the bearer tokens that a vault of the tenant gets, and says who the caller is. */
 export const keyVaultAuthenticator =
-    (options: { tokens: Tokens; directory: Directory; tenantId: string; operatorId: string }) =>
+    ({ tokens, tenant }: { tokens: Tokens; tenant: Tenant }) =>
     async (bearerToken: string): Promise<Caller> => {
-        const { tokens, directory, tenantId, operatorId } = options;
+        const { directory, tenantId, operator } = tenant;
         const token = await tokens.verify(bearerToken).catch((error: unknown) => {
             throw error instanceof TokenError ? refusal(error) : error;
         });
@@ -25,7 +25,7 @@ export const keyVaultAuthenticator =
             tenantId,
             appId: token.clientId,
             objectId: token.objectId,
-            operator: token.clientId === operatorId,
+            operator: token.clientId === operator.clientId,
         };
     };
 

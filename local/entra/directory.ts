@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../clock";
-import type { Collection, Store } from "../store";
+import type { Collection } from "../store";
+import type { Collections } from "../storePart";
 import { parseCertificate, thumbprint, type CertificateEncoding } from "./certificates";
 
 /** What is kept of an application and of a service principal beside its ids. */
@@ -93,7 +94,7 @@ export class Directory {
     readonly #certificates: Collection<Certificate>;
     readonly #federatedCredentials: Collection<FederatedCredential>;
 
-    constructor(store: Store, clock: Clock) {
+    constructor(store: Collections, clock: Clock) {
         this.#clock = clock;
         this.#applications = store.collection("entra.applications");
         this.#servicePrincipals = store.collection("entra.servicePrincipals");

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { RequestLogEntry } from "../requestLog";
 import type { Caller, Vault } from "../vault";
@@ -6,7 +7,7 @@ import { apiVersions, latestApiVersion, type ApiVersion } from "./bundles";
 import { errors, KeyVaultError } from "./errors";
 import { Keys, type KeysOptions } from "./keys";
 import { operations, type Operation } from "./operations";
-import { assertName } from "./rules";
+import { assertName, isVersionId } from "./rules";
 
 export interface KeyVaultOptions extends KeysOptions {
     /** The vault as the resource manager has it now (policies change while it runs); undefined once deleted. */
@@ -26,19 +27,18 @@ interface Exchange {
     errorCode?: string;
 }
 
+declare module "fastify" {
+    interface FastifyRequest {
+        exchange?: Exchange;
+    }
+}
+
 /** The data plane of one vault. The caller of this function gives it its TLS server. */
 export function keyVaultApp(
     options: KeyVaultOptions,
     https: { key: string; cert: string } | null,
 ): FastifyInstance {
     const { vault, authorization, authenticate, clock, log } = options;
-    const exchanges = new WeakMap<FastifyRequest, Exchange>();
-    const exchangeOf = (request: FastifyRequest): Exchange => {
-        const present = exchanges.get(request) ?? {};
-        exchanges.set(request, present);
-        return present;
-    };
-
     const app = fastify({
         https,
         forceCloseConnections: true,
@@ -56,10 +56,13 @@ export function keyVaultApp(
         },
     }) as unknown as FastifyInstance;
 
+    app.decorateRequest("exchange");
+
     // The SDKs' first request has neither a token nor a body, so this comes before the body is parsed.
-    app.addHook("onRequest", async (request) => {
+    app.addHook("onRequest", async (request, reply) => {
         const exchange = exchangeOf(request);
         const current = vault();
+        void reply.headers(headersOf(request, current));
         if (!current) throw errors.vaultNotFound();
         exchange.vault = current;
         const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
@@ -111,12 +114,17 @@ export function keyVaultApp(
                         body: request.body,
                     });
                     if (!answer) return reply.code(204).send();
-                    return reply.send(answer);
+                    return answer;
                 },
             });
 
     app.setNotFoundHandler((request) => {
-        throw errors.noSuchResource(request.method, pathOf(request));
+        const path = pathOf(request);
+        const [, operation] =
+            /^\/+(?:deleted)?keys\/+[^/]+\/+(?:.*\/)?([^/]+)\/*$/i.exec(path) ?? [];
+        throw operation && !isVersionId(operation)
+            ? errors.operationNotAllowed(request.method, operation)
+            : errors.noSuchResource(request.method, path);
     });
 
     app.setErrorHandler((thrown, request, reply) => {
@@ -130,7 +138,7 @@ export function keyVaultApp(
         return reply.code(error.status).send(error.body());
     });
 
-    app.addHook("onResponse", async (request, reply) => {
+    app.addHook("onResponse", (request, reply, done) => {
         const { caller, errorCode, vault: current } = exchangeOf(request);
         const { name } = (request.params ?? {}) as { name?: string };
         log({
@@ -146,10 +154,25 @@ export function keyVaultApp(
             clientId: caller?.appId,
             fault: request.fault?.fault,
         });
-        return Promise.resolve();
+        done();
     });
 
     return app;
+}
+
+/** Of every answer, refusals included: those of the service's headers that mean something to clients. */
+function headersOf(request: FastifyRequest, vault: Vault | undefined): Record<string, string> {
+    const clientRequestId = request.headers["x-ms-client-request-id"];
+    return {
+        "cache-control": "no-cache",
+        "x-ms-request-id": randomUUID(),
+        ...(typeof clientRequestId === "string" && { "x-ms-client-request-id": clientRequestId }),
+        ...(vault && { "x-ms-keyvault-region": vault.location }),
+    };
+}
+
+function exchangeOf(request: FastifyRequest): Exchange {
+    return (request.exchange ??= {});
 }
 
 function operationOf(request: FastifyRequest): Operation | undefined {

@@ -19,19 +19,19 @@ export function keyId(vault: Vault, name: string, versionId?: string): string {
 }
 
 /** In the order in which the service sends them. */
-function attributes(vault: Vault, version: KeyVersion, api: ApiVersion, hsmPlatform = true) {
+function attributes(vault: Vault, version: KeyVersion, api: ApiVersion) {
     const members = version.public;
     return {
         enabled: version.enabled,
+        ...("n" in members && since("7.6", api) && { key_size: rsaBits(members.n) }),
         ...(version.nbf !== undefined && { nbf: version.nbf }),
         ...(version.exp !== undefined && { exp: version.exp }),
-        ...("n" in members && since("7.6", api) && { key_size: rsaBits(members.n) }),
         created: version.created,
         updated: version.updated,
         recoveryLevel: recoveryLevel(vault),
         recoverableDays: vault.softDeleteRetentionInDays,
         exportable: false,
-        ...(hsmPlatform && since("7.5", api) && { hsmPlatform: isHsm(version.kty) ? "2" : "0" }),
+        ...(since("7.5", api) && { hsmPlatform: isHsm(version.kty) ? "2" : "0" }),
     };
 }
 
@@ -58,18 +58,13 @@ export function keyItem(
     };
 }
 
-/** DELETE answers with `hsmPlatform`, GET /deletedkeys/{name} without: seen in a recorded session. */
-export function deletedKeyBundle(
-    vault: Vault,
-    record: DeletedKeyRecord,
-    api: ApiVersion,
-    hsmPlatform: boolean,
-) {
+/** The answer to DELETE and to GET /deletedkeys/{name}. */
+export function deletedKeyBundle(vault: Vault, record: DeletedKeyRecord, api: ApiVersion) {
     const version = current(record);
     return {
         ...deletion(vault, record),
         key: publicKey(vault, record.name, version),
-        attributes: attributes(vault, version, api, hsmPlatform),
+        attributes: attributes(vault, version, api),
         ...tagsOf(version),
     };
 }
@@ -79,7 +74,7 @@ export function deletedKeyItem(vault: Vault, record: DeletedKeyRecord, api: ApiV
     return {
         ...deletion(vault, record),
         kid: keyId(vault, record.name),
-        attributes: attributes(vault, version, api, false),
+        attributes: attributes(vault, version, api),
         ...tagsOf(version),
     };
 }

@@ -12,15 +12,12 @@ import { p256, p384, p521 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import forge from "node-forge";
 import { errors } from "./errors";
-import type { Curve, PublicMembers } from "./keyMaterial";
+import type { Curve, KeyMaterial } from "./keyMaterial";
 import type { KeyType } from "./rules";
 
 /** What cryptography needs to know of a key's version. */
-export interface KeyPair {
+export interface KeyPair extends KeyMaterial {
     kty: KeyType;
-    public: PublicMembers;
-    /** PKCS#8 DER, base64. */
-    pkcs8: string;
 }
 
 const privateKeys = new WeakMap<KeyPair, KeyObject>();

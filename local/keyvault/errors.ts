@@ -129,7 +129,7 @@ export const errors = {
         ),
 
     // 404
-    /** The form `name/version` of an unknown version is assumed. */
+    /** An unknown version is called `name/version`. */
     keyNotFound: (id: string) =>
         notFound(
             `A key with (name/id) ${id} was not found in this key vault. If you recently deleted this key you may be able to ` +
@@ -191,6 +191,8 @@ export const errors = {
     invalidName: (name: string) =>
         badParameter(`The request URI contains an invalid name: ${name}`),
     operationNotSpecified: () => badParameter("Operation not specified"),
+    operationNotAllowed: (method: string, operation: string) =>
+        badParameter(`Method ${method} does not allow operation '${operation}'`),
     missingKty: () =>
         badParameter("Property  has invalid value\r\nProperty  has invalid value\r\n"),
     /** Assumed for all but a missing `kty`. */

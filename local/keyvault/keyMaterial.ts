@@ -1,4 +1,10 @@
-import { createECDH, createPrivateKey, generateKeyPair, type KeyObject } from "node:crypto";
+import {
+    createECDH,
+    createPrivateKey,
+    generateKeyPair,
+    type JsonWebKey,
+    type KeyObject,
+} from "node:crypto";
 import { promisify } from "node:util";
 import { errors } from "./errors";
 
@@ -6,6 +12,13 @@ const generate = promisify(generateKeyPair);
 
 /** The part of a key that is returned, as JSON Web Key members (RFC 7518, section 6). */
 export type PublicMembers = { n: string; e: string } | { crv: Curve; x: string; y: string };
+
+/** A private key, as it is stored. */
+export interface KeyMaterial {
+    public: PublicMembers;
+    /** PKCS#8 DER, base64. */
+    pkcs8: string;
+}
 
 /** The service's names of curves. P-256K is secp256k1. */
 export const curves = ["P-256", "P-384", "P-521", "P-256K"] as const;
@@ -24,16 +37,16 @@ const serviceCurve = (curve: string | undefined) =>
     curves.find((known) => jwkCurve(known) === curve);
 
 /** A new key. The exponent's default is the service's. */
-export async function generateRsa(bits: number, publicExponent = 65537): Promise<KeyObject> {
-    return (await generate("rsa", { modulusLength: bits, publicExponent })).privateKey;
+export async function generateRsa(bits: number, publicExponent = 65537): Promise<KeyMaterial> {
+    return keyMaterial((await generate("rsa", { modulusLength: bits, publicExponent })).privateKey);
 }
 
-export async function generateEc(curve: Curve): Promise<KeyObject> {
-    return (await generate("ec", { namedCurve: opensslCurves[curve] })).privateKey;
+export async function generateEc(curve: Curve): Promise<KeyMaterial> {
+    return keyMaterial((await generate("ec", { namedCurve: opensslCurves[curve] })).privateKey);
 }
 
 /** Another key of the same size and exponent, or curve. */
-export function generateLike(members: PublicMembers): Promise<KeyObject> {
+export function generateLike(members: PublicMembers): Promise<KeyMaterial> {
     return "n" in members
         ? generateRsa(rsaBits(members.n), Number(`0x${hex(members.e)}`))
         : generateEc(members.crv);
@@ -55,7 +68,7 @@ export interface ImportedJwk {
 }
 
 /** The private key of an imported JSON Web Key, refused when its members don't belong together. */
-export function fromJwk(kty: "RSA" | "EC", jwk: ImportedJwk): KeyObject {
+export function fromJwk(kty: "RSA" | "EC", jwk: ImportedJwk): KeyMaterial {
     const { n, e, d, p, q, dp, dq, qi, x, y } = jwk;
     const crv = jwk.crv === "P-256K" ? "secp256k1" : jwk.crv;
     const members = kty === "RSA" ? { n, e, d, p, q, dp, dq, qi } : { crv, x, y, d };
@@ -63,15 +76,17 @@ export function fromJwk(kty: "RSA" | "EC", jwk: ImportedJwk): KeyObject {
 }
 
 /** The private key of a PKCS#8 structure, refused when its members don't belong together. */
-export function fromPkcs8(kty: "RSA" | "EC", der: Buffer): KeyObject {
+export function fromPkcs8(kty: "RSA" | "EC", der: Buffer): KeyMaterial {
     return checked(kty, () => createPrivateKey({ key: der, format: "der", type: "pkcs8" }));
 }
 
 /** OpenSSL takes what it is given for a key, so consistency is checked here. */
-function checked(kty: "RSA" | "EC", parse: () => KeyObject): KeyObject {
+function checked(kty: "RSA" | "EC", parse: () => KeyObject): KeyMaterial {
     try {
         const key = parse();
-        if (kty === "RSA" ? isConsistentRsa(key) : isConsistentEc(key)) return key;
+        const jwk = key.export({ format: "jwk" });
+        if (kty === "RSA" ? isConsistentRsa(jwk) : isConsistentEc(jwk))
+            return keyMaterial(key, jwk);
     } catch {
         // OpenSSL's reasons don't help a client, and could quote the key.
     }
@@ -79,9 +94,8 @@ function checked(kty: "RSA" | "EC", parse: () => KeyObject): KeyObject {
 }
 
 /** RFC 8017, section 3.2. */
-function isConsistentRsa(key: KeyObject): boolean {
-    if (key.asymmetricKeyType !== "rsa") return false;
-    const jwk = key.export({ format: "jwk" });
+function isConsistentRsa(jwk: JsonWebKey): boolean {
+    if (jwk.kty !== "RSA") return false;
     const number = (member: string | undefined) => BigInt(`0x${hex(member ?? "")}`);
     const [n, e, d] = [number(jwk.n), number(jwk.e), number(jwk.d)];
     const [p, q] = [number(jwk.p), number(jwk.q)];
@@ -97,18 +111,21 @@ function isConsistentRsa(key: KeyObject): boolean {
 
 const hex = (base64url: string) => Buffer.from(base64url, "base64url").toString("hex");
 
-function isConsistentEc(key: KeyObject): boolean {
-    const jwk = key.export({ format: "jwk" });
+function isConsistentEc(jwk: JsonWebKey): boolean {
     const curve = serviceCurve(jwk.crv);
-    if (key.asymmetricKeyType !== "ec" || !curve) return false;
+    if (jwk.kty !== "EC" || !curve) return false;
     const ecdh = createECDH(opensslCurves[curve]);
     ecdh.setPrivateKey(Buffer.from(jwk.d ?? "", "base64url"));
     const point = [jwk.x, jwk.y].map((member) => Buffer.from(member ?? "", "base64url"));
     return ecdh.getPublicKey().equals(Buffer.concat([Buffer.from([4]), ...point]));
 }
 
-export function publicMembers(key: KeyObject): PublicMembers {
-    const { kty, n, e, crv, x, y } = key.export({ format: "jwk" });
+export function keyMaterial(key: KeyObject, jwk = key.export({ format: "jwk" })): KeyMaterial {
+    const pkcs8 = key.export({ format: "der", type: "pkcs8" }).toString("base64");
+    return { public: publicMembers(jwk), pkcs8 };
+}
+
+function publicMembers({ kty, n, e, crv, x, y }: JsonWebKey): PublicMembers {
     const curve = serviceCurve(crv);
     if (kty === "RSA" && n && e) return { n, e };
     if (curve && x && y) return { crv: curve, x, y };

@@ -1,7 +1,6 @@
-import { randomBytes, type KeyObject } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock";
 import type { Settings } from "../settings";
-import type { Collection, Store } from "../store";
 import type { Vault } from "../vault";
 import { openBackup, sealBackup } from "./backup";
 import { keyId } from "./bundles";
@@ -14,10 +13,11 @@ import {
     generateEc,
     generateLike,
     generateRsa,
-    publicMembers,
     rsaBits,
+    type KeyMaterial,
 } from "./keyMaterial";
 import { current, settled, showsAsDeleted, stageOf, type Change } from "./lifecycle";
+import type { KeyRecords } from "./records";
 import type {
     Attributes,
     CreateRequest,
@@ -58,7 +58,7 @@ export interface NamedVersion {
 }
 
 export interface KeysOptions {
-    store: Store;
+    records: KeyRecords;
     clock: Clock;
     settings: () => Settings;
     /** Of the subscription: see `openBackupKey`. */
@@ -70,23 +70,21 @@ export interface KeysOptions {
  * What happens by the clock alone is done by `settle`, which comes before every operation.
  */
 export class Keys {
-    private readonly records: Collection<KeyRecord>;
-
     constructor(
         private readonly vault: Vault,
         private readonly options: KeysOptions,
-    ) {
-        this.records = options.store.collection(`keyvault/keys/${vault.name.toLowerCase()}`);
-    }
+    ) {}
 
     /** Brings this key, or all of them, up to the clock: purged if its time is over, rotated if that is due. */
     async settle(name?: string): Promise<void> {
-        const known = name ? [this.find(name)] : [...this.records.values()];
-        for (const record of known) {
+        const { clock, records } = this.options;
+        for (const due of name ? [name] : records.due(clock.now())) {
+            // Only now: while this waited for the one before, another request may have changed it.
+            const record = this.find(due);
             if (!record) continue;
-            const next = settled(record, this.options.clock.now());
+            const next = settled(record, clock.now());
             if (next !== record) await this.store(record);
-            if (next?.rotationPolicy) await this.rotateWhatIsDue(next.name);
+            if (next?.rotationPolicy) await this.rotateWhatIsDue(due);
         }
     }
 
@@ -118,7 +116,7 @@ export class Keys {
         const key = jwk.key_hsm
             ? fromPkcs8(family, await this.unwrap(jwk.key_hsm))
             : fromJwk(family, jwk);
-        const members = publicMembers(key);
+        const members = key.public;
         if ("n" in members) rules.assertRsaSize(kty, rsaBits(members.n), "imported");
         else if (members.crv !== jwk.crv) throw errors.invalidProperty("key.crv");
         return this.addVersion(name, kty, key, keyOps, settings);
@@ -141,17 +139,20 @@ export class Keys {
         return found;
     }
 
-    list(): KeyRecord[] {
-        return [...this.records.values()].filter(isLive);
+    /** By name: all, or the first `count` behind the id of one. So do the other lists. */
+    list(behind = "", count = Infinity): KeyRecord[] {
+        return this.options.records.live(behind, count);
     }
 
     /** By id, not by age: so does the service. None of a key that isn't there. */
-    versions(name: string): NamedVersion[] {
+    versions(name: string, behind = "", count = Infinity): NamedVersion[] {
         const record = this.find(name);
         if (!record || !isLive(record)) return [];
         return record.versions
-            .map((version) => ({ name: record.name, version }))
-            .sort((a, b) => (a.version.id < b.version.id ? -1 : 1));
+            .filter(({ id }) => id > behind)
+            .sort((a, b) => (a.id < b.id ? -1 : 1))
+            .slice(0, count)
+            .map((version) => ({ name: record.name, version }));
     }
 
     /** Changes the members that were sent, and no others. */
@@ -189,8 +190,8 @@ export class Keys {
         return deleted;
     }
 
-    listDeleted(): DeletedKeyRecord[] {
-        return [...this.records.values()].filter(isDeleted);
+    listDeleted(behind = "", count = Infinity): DeletedKeyRecord[] {
+        return this.options.records.deleted(behind, count);
     }
 
     getDeleted(name: string): DeletedKeyRecord {
@@ -263,7 +264,7 @@ export class Keys {
 
     /** The record of this name, whatever its stage. */
     private find(name: string): KeyRecord | undefined {
-        return this.records.get(name.toLowerCase());
+        return this.options.records.get(name);
     }
 
     private live(name: string): KeyRecord {
@@ -287,9 +288,9 @@ export class Keys {
     }
 
     private store(record: KeyRecord): Promise<void> {
-        const id = nameId(record);
-        const next = settled(record, this.options.clock.now());
-        return next ? this.records.put(id, next) : this.records.delete(id);
+        const { records, clock } = this.options;
+        const next = settled(record, clock.now());
+        return next ? records.put(next) : records.delete(record.name);
     }
 
     /** No rotation is made up for that the key missed while it was deleted or a backup. */
@@ -317,7 +318,7 @@ export class Keys {
     private async succeed(
         record: KeyRecord,
         { kty, keyOps, tags }: KeyVersion,
-        key: KeyObject,
+        key: KeyMaterial,
         now: number,
     ): Promise<NamedVersion> {
         const exp = expiryOfRotated(record.rotationPolicy, now);
@@ -349,7 +350,7 @@ export class Keys {
     private async addVersion(
         name: string,
         kty: rules.KeyType,
-        key: KeyObject,
+        key: KeyMaterial,
         keyOps: rules.KeyOperation[],
         settings: Partial<KeyVersion>,
     ): Promise<NamedVersion> {
@@ -362,16 +363,15 @@ export class Keys {
     private async append(
         record: KeyRecord,
         kty: rules.KeyType,
-        key: KeyObject,
+        key: KeyMaterial,
         keyOps: rules.KeyOperation[],
         settings: Partial<KeyVersion>,
         now: number,
     ): Promise<NamedVersion> {
         const version: KeyVersion = {
-            id: randomBytes(16).toString("hex"),
+            id: randomUUID().replaceAll("-", ""),
             kty,
-            public: publicMembers(key),
-            pkcs8: key.export({ format: "der", type: "pkcs8" }).toString("base64"),
+            ...key,
             keyOps,
             enabled: true,
             created: now,
@@ -406,9 +406,4 @@ function isLive(record: KeyRecord): boolean {
 
 function isDeleted(record: KeyRecord): record is DeletedKeyRecord {
     return showsAsDeleted(stageOf(record));
-}
-
-/** A key's name as it is compared. */
-export function nameId(record: { name: string }): string {
-    return record.name.toLowerCase();
 }

@@ -1,4 +1,5 @@
 import type { KeyRecord, KeyVersion } from "./keys";
+import { rotationDue } from "./rotation";
 
 /** A change of a deleted key, or of one to a deleted key, that was answered and isn't visible yet. */
 export interface Change {
@@ -34,6 +35,16 @@ export function settled(record: KeyRecord, now: number): KeyRecord | undefined {
     if (now >= record.deleted.purgeDate * 1000) return undefined;
     if (!isVisible) return record;
     return change.kind === "purging" ? undefined : rest;
+}
+
+/** When the clock alone changes this record, by `settled` or a rotation; Infinity: never. Milliseconds since the Unix epoch. */
+export function dueAt(record: KeyRecord): number {
+    const { deleted, change, rotationPolicy } = record;
+    if (!deleted) return (rotationDue(rotationPolicy, current(record)) ?? Infinity) * 1000;
+    const visibleAt = change?.visibleAt ?? Infinity;
+    return change?.kind === "recovering"
+        ? visibleAt
+        : Math.min(visibleAt, deleted.purgeDate * 1000);
 }
 
 /** The version that a key's name stands for. */

@@ -3,11 +3,12 @@ import type { Permission } from "./access";
 import * as bundles from "./bundles";
 import * as cryptography from "./cryptography";
 import { errors } from "./errors";
-import { nameId, type Keys } from "./keys";
+import type { Keys } from "./keys";
 import { current } from "./lifecycle";
 import { page, readMaxResults } from "./paging";
+import { nameId } from "./records";
 import * as requests from "./requests";
-import type { KeyOperation } from "./rules";
+import { versionIdPattern, type KeyOperation } from "./rules";
 
 /** One request, after its caller was admitted. */
 export interface Call {
@@ -34,7 +35,9 @@ export interface Operation {
 }
 
 const key = "/keys/:name";
-const versioned = (suffix = "") => [`${key}${suffix}`, `${key}/:version${suffix}`];
+const versioned = (suffix: string) => [`${key}${suffix}`, `${key}/:version${suffix}`];
+/** Anything else than an id in a version's place is read as an operation's name, by the service too. */
+const keyOrVersion = [key, `${key}/:version(^${versionIdPattern}$)`];
 
 /** https://learn.microsoft.com/rest/api/keyvault/keys/operation-groups */
 export const operations: Operation[] = [
@@ -65,7 +68,7 @@ export const operations: Operation[] = [
     {
         name: "get",
         method: "GET",
-        paths: versioned(),
+        paths: keyOrVersion,
         permission: "get",
         run: ({ vault, keys, api, name, version }) =>
             bundles.keyBundle(vault, keys.get(name, version), api),
@@ -73,7 +76,7 @@ export const operations: Operation[] = [
     {
         name: "update",
         method: "PATCH",
-        paths: versioned(),
+        paths: keyOrVersion,
         permission: "update",
         run: async ({ vault, keys, api, name, version, body }) =>
             bundles.keyBundle(
@@ -88,7 +91,7 @@ export const operations: Operation[] = [
         paths: [key],
         permission: "delete",
         run: async ({ vault, keys, api, name }) =>
-            bundles.deletedKeyBundle(vault, await keys.delete(name), api, true),
+            bundles.deletedKeyBundle(vault, await keys.delete(name), api),
     },
     {
         name: "list",
@@ -96,13 +99,18 @@ export const operations: Operation[] = [
         paths: ["/keys"],
         permission: "list",
         run: (call) =>
-            listing(call, "keys", call.keys.list(), nameId, (record) =>
-                bundles.keyItem(
-                    call.vault,
-                    { name: record.name, version: current(record) },
-                    call.api,
-                    false,
-                ),
+            listing(
+                call,
+                "keys",
+                (...where) => call.keys.list(...where),
+                nameId,
+                (record) =>
+                    bundles.keyItem(
+                        call.vault,
+                        { name: record.name, version: current(record) },
+                        call.api,
+                        false,
+                    ),
             ),
     },
     {
@@ -114,7 +122,7 @@ export const operations: Operation[] = [
             listing(
                 call,
                 `keys/${call.name}/versions`,
-                call.keys.versions(call.name),
+                (...where) => call.keys.versions(call.name, ...where),
                 ({ version }) => version.id,
                 (named) => bundles.keyItem(call.vault, named, call.api, true),
             ),
@@ -125,8 +133,12 @@ export const operations: Operation[] = [
         paths: ["/deletedkeys"],
         permission: "list",
         run: (call) =>
-            listing(call, "deletedkeys", call.keys.listDeleted(), nameId, (record) =>
-                bundles.deletedKeyItem(call.vault, record, call.api),
+            listing(
+                call,
+                "deletedkeys",
+                (...where) => call.keys.listDeleted(...where),
+                nameId,
+                (record) => bundles.deletedKeyItem(call.vault, record, call.api),
             ),
     },
     {
@@ -135,7 +147,7 @@ export const operations: Operation[] = [
         paths: ["/deletedkeys/:name"],
         permission: "get",
         run: ({ vault, keys, api, name }) =>
-            bundles.deletedKeyBundle(vault, keys.getDeleted(name), api, false),
+            bundles.deletedKeyBundle(vault, keys.getDeleted(name), api),
     },
     {
         name: "recover",
@@ -265,12 +277,12 @@ function crypto(
 function listing<T>(
     { vault, api, query }: Call,
     path: string,
-    sorted: readonly T[],
+    behind: (id: string, count: number) => readonly T[],
     idOf: (item: T) => string,
     represent: (item: T) => object,
 ): object {
     const maxResults = readMaxResults(query.maxresults);
-    const { items, skipToken } = page(sorted, idOf, maxResults, query.skipToken);
+    const { items, skipToken } = page(behind, idOf, maxResults, query.skipToken);
     return {
         value: items.map(represent),
         nextLink: skipToken

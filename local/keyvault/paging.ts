@@ -8,41 +8,22 @@ export interface Page<T> {
 
 /**
  * A page of what a list holds in the order of ids, starting behind the id that the token names: complete for what
- * stays, also when items come and go between two pages.
+ * stays, also when items come and go between two pages. `behind` gives the first `count` items behind an id.
  */
 export function page<T>(
-    items: readonly T[],
+    behind: (id: string, count: number) => readonly T[],
     idOf: (item: T) => string,
     maxResults: number,
     skipToken?: string,
 ): Page<T> {
     const marker = skipToken === undefined ? "" : readSkipToken(skipToken);
-    const found = smallest(items, idOf, marker, maxResults + 1);
-    const shown = found.slice(0, maxResults);
-    const last = shown.at(-1);
+    const found = behind(marker, maxResults + 1);
+    const items = found.slice(0, maxResults);
+    const last = items.at(-1);
     return {
-        items: shown.map(({ item }) => item),
-        ...(last && found.length > maxResults && { skipToken: writeSkipToken(last.id) }),
+        items,
+        ...(last && found.length > maxResults && { skipToken: writeSkipToken(idOf(last)) }),
     };
-}
-
-/** The first of those behind the marker. To sort them all for each page would take most of its time. */
-function smallest<T>(
-    items: readonly T[],
-    idOf: (item: T) => string,
-    marker: string,
-    count: number,
-): { id: string; item: T }[] {
-    const found: { id: string; item: T }[] = [];
-    for (const item of items) {
-        const id = idOf(item);
-        const last = found[count - 1];
-        if (id <= marker || (last && id >= last.id)) continue;
-        const behind = found.findIndex((other) => other.id > id);
-        found.splice(behind < 0 ? found.length : behind, 0, { id, item });
-        found.length = Math.min(found.length, count);
-    }
-    return found;
 }
 
 /** `maxresults` of a list: 1 to 25, default 25. */

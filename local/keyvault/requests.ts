@@ -27,6 +27,8 @@ export const createRequest = z.object({
         .min(3)
         .max(0xffffffff)
         .refine((exponent) => exponent % 2 === 1)
+        // Azure's SDK for Java sends 0 where none was asked for.
+        .or(z.literal(0).transform(() => undefined))
         .nullish(),
     crv: z.enum(curves).nullish(),
     key_ops: keyOps,

@@ -72,6 +72,9 @@ export function assertName(name: string): void {
     if (!/^[0-9a-zA-Z-]{1,127}$/.test(name)) throw errors.invalidName(name);
 }
 
+export const versionIdPattern = "[0-9a-fA-F]{32}";
+export const isVersionId = (text: string) => new RegExp(`^${versionIdPattern}$`).test(text);
+
 /** https://learn.microsoft.com/azure/key-vault/keys/about-keys-details#key-tags */
 export function assertTags(tags: Readonly<Record<string, string>>): void {
     const entries = Object.entries(tags);

@@ -2,21 +2,20 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "../clock";
-import type { Directory } from "../entra/directory";
+import type { Tenant, Tenants } from "../entra/tenants";
 import type { KeyRecord, Keys } from "../keyvault/keys";
-import type { ResourceManager, VaultRecord } from "../resourceManager/resourceManager";
+import type { VaultRecord } from "../resourceManager/resourceManager";
 import { roleOf } from "../resourceManager/roles";
+import type { Subscriptions } from "../resourceManager/subscriptions";
 import { recentRequests } from "./recentRequests";
 import { keySummary, keyView, vaultView, type Access } from "./views";
 
 export interface PageOptions {
-    resourceManager: ResourceManager;
-    directory: Directory;
+    subscriptions: Subscriptions;
+    tenants: Tenants;
     /** The keys of a vault; undefined of a deleted one. */
     keys: (vaultId: string) => Pick<Keys, "list" | "listDeleted" | "settle"> | undefined;
     clock: Clock;
-    /** The application that may do everything. */
-    operatorId: string;
     /** The file of the request log. */
     requests: string;
 }
@@ -51,11 +50,11 @@ const pageSize = 100;
 
 /** The page, and under `/local/view` what it shows: read only and public, see `views.ts`. */
 export function pageRoutes(options: PageOptions) {
-    const { resourceManager, clock } = options;
+    const { subscriptions, tenants, clock } = options;
     const now = () => Math.floor(clock.now() / 1000);
 
-    const vaults = () => [...resourceManager.vaults(), ...resourceManager.deletedVaults()];
-    const view = (vault: VaultRecord) => vaultView(vault, accessTo(vault, options));
+    const vaults = () => subscriptions.vaults();
+    const view = (vault: VaultRecord) => vaultView(vault, accessTo(vault, tenants));
 
     return async (app: FastifyInstance): Promise<void> => {
         app.addHook("onRequest", async (request, reply) => {
@@ -109,7 +108,7 @@ export function pageRoutes(options: PageOptions) {
                 options.requests,
                 Number.isSafeInteger(after) && after > 0 ? after : 0,
             );
-            const client = (id: string) => options.directory.applicationOf(id)?.displayName ?? id;
+            const client = (id: string) => applicationName(id, tenants.all()) ?? id;
             return {
                 entries: entries.map((entry) => ({
                     ...entry,
@@ -137,17 +136,24 @@ async function keysOf(vault: VaultRecord, options: PageOptions): Promise<KeyReco
     );
 }
 
+const applicationName = (clientId: string | undefined, tenants: readonly Tenant[]) =>
+    tenants
+        .map(({ directory }) => clientId && directory.applicationOf(clientId)?.displayName)
+        .find(Boolean);
+
 /** By the vault's permission model: the other one's grants count for nothing. */
-function accessTo(vault: VaultRecord, { directory, operatorId }: PageOptions): Access[] {
-    const nameOf = (clientId: string | undefined) =>
-        clientId && directory.applicationOf(clientId)?.displayName;
+function accessTo(vault: VaultRecord, tenants: Tenants): Access[] {
+    const tenant = tenants.find(vault.properties.tenantId) ?? tenants.home;
+    const { directory } = tenant;
+    const { clientId } = tenant.operator;
     const principal = (objectId: string) => ({
-        name: nameOf(directory.servicePrincipal(objectId)?.clientId) ?? "unknown",
+        name:
+            applicationName(directory.servicePrincipal(objectId)?.clientId, [tenant]) ?? "unknown",
         objectId,
     });
     const operator = {
-        name: nameOf(operatorId) ?? operatorId,
-        objectId: directory.servicePrincipalOf(operatorId)?.objectId ?? "",
+        name: applicationName(clientId, [tenant]) ?? clientId,
+        objectId: directory.servicePrincipalOf(clientId)?.objectId ?? "",
         source: "always",
         permissions: ["all"],
     };

@@ -1,34 +1,63 @@
 import { createHash } from "node:crypto";
+import { assertResource } from "../entra/app";
+import { signedIn, type Tenant } from "../entra/tenants";
+import type { Tokens } from "../entra/tokens";
+import { errors, ResourceManagerError } from "../resourceManager/errors";
 import {
     normalizedLocation,
     vaultId,
     type ResourceManager,
 } from "../resourceManager/resourceManager";
-import { ResourceManagerError } from "../resourceManager/errors";
 import { groupResource, roleAssignmentResource, vaultResource } from "../resourceManager/routes";
-import { isProperties, omit, pick, unknown, type Properties } from "./properties";
+import type { Subscriptions } from "../resourceManager/subscriptions";
+import {
+    createBeforeDelete,
+    isProperties,
+    omit,
+    pick,
+    unknown,
+    type Properties,
+} from "./properties";
 import type { ProviderDefinition } from "./providerService";
 import type { CheckContext, ResourceKind } from "./resourceKind";
 
-/** Whoever the provider is signed in as. */
-export interface ClientConfig {
-    clientId: string;
-    objectId: string;
-    subscriptionId: string;
-    tenantId: string;
-}
-
-/** The resources of `@pulumi/azure-native` that the local Azure has. */
-export function azureNative(manager: ResourceManager, client: ClientConfig): ProviderDefinition {
+/** The resources of `@pulumi/azure-native` that the local Azure has, in the subscription that is configured. */
+export function azureNative(subscriptions: Subscriptions, tokens: Tokens): ProviderDefinition {
     return {
         name: "azure-native",
-        resources: {
-            "azure-native:resources:ResourceGroup": resourceGroup(manager),
-            "azure-native:keyvault:Vault": vault(manager),
-            "azure-native:authorization:RoleAssignment": roleAssignment(manager),
+        configured({ subscriptionId }) {
+            const id =
+                typeof subscriptionId === "string"
+                    ? subscriptionId
+                    : subscriptions.home.resourceManager.subscriptionId;
+            const subscription = subscriptions.get(id);
+            if (!subscription) throw inWordsOfPlugin(errors.subscriptionNotFound(id));
+            const { resourceManager: manager, tenant } = subscription;
+            return {
+                resources: {
+                    "azure-native:resources:ResourceGroup": resourceGroup(manager),
+                    "azure-native:keyvault:Vault": vault(manager),
+                    "azure-native:authorization:RoleAssignment": roleAssignment(manager),
+                },
+                functions: {
+                    "azure-native:authorization:getClientConfig": () => ({
+                        ...signedIn(tenant),
+                        subscriptionId: manager.subscriptionId,
+                    }),
+                    "azure-native:authorization:getClientToken": ({ endpoint }) =>
+                        clientToken(tenant, tokens, endpoint),
+                },
+            };
         },
-        functions: { "azure-native:authorization:getClientConfig": () => ({ ...client }) },
     };
+}
+
+/** A token of whoever the provider is signed in as, for the resource manager if nothing else is asked for. */
+async function clientToken(tenant: Tenant, tokens: Tokens, endpoint: unknown): Promise<Properties> {
+    const resource = typeof endpoint === "string" ? endpoint : "https://management.azure.com/";
+    assertResource(resource);
+    const { access_token } = await tokens.issue(tenant.tenantId, resource, signedIn(tenant));
+    return { token: access_token };
 }
 
 function resourceGroup(manager: ResourceManager): ResourceKind {
@@ -167,11 +196,8 @@ function roleAssignment(manager: ResourceManager): ResourceKind {
         required: ["principalId", "roleDefinitionId", "scope"],
         replaceOn,
         deleteBeforeReplace: true,
-        check: (wanted, { old, name, random }) => ({
-            ...wanted,
-            roleAssignmentName:
-                wanted.roleAssignmentName ?? old.roleAssignmentName ?? guidOf(random + name),
-        }),
+        check: (wanted, { old, name, random }) =>
+            withName(wanted, "roleAssignmentName", guidOf(random + name), old),
         preview: (wanted, old) =>
             previewed(wanted, old, ["azureApiVersion", "createdOn", "name", "type", "updatedOn"]),
         async create(wanted) {
@@ -201,7 +227,7 @@ function guidOf(text: string): string {
     return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-4$3-8$4-$5");
 }
 
-/** A name that isn't given is kept from the last update, or made of the resource's name and eight digits. */
+/** With a name of the resource's own and eight digits, if none is given. */
 function named(
     wanted: Properties,
     property: string,
@@ -209,7 +235,21 @@ function named(
     { old, name, random }: CheckContext,
 ): Properties {
     const auto = name.slice(0, maxLength - 8) + random.slice(0, 8);
-    return { ...wanted, [property]: wanted[property] ?? old[property] ?? auto };
+    return withName(wanted, property, auto, old);
+}
+
+/** A name that isn't given is kept from the last update, or chosen. */
+function withName(
+    wanted: Properties,
+    property: string,
+    chosen: string,
+    old: Properties,
+): Properties {
+    if (wanted[property] !== undefined) return wanted;
+    if (old[property] === undefined) {
+        return { ...wanted, [property]: chosen, [createBeforeDelete]: true };
+    }
+    return { ...wanted, ...pick(old, [property, createBeforeDelete]) };
 }
 
 /** A location that isn't given is the last one, or the provider's, or the resource group's. */
@@ -283,8 +323,11 @@ async function asPlugin<T>(work: () => Promise<T>): Promise<T> {
         return await work();
     } catch (error) {
         if (!(error instanceof ResourceManagerError)) throw error;
-        throw new Error(`Status=${error.status} Code="${error.code}" Message="${error.message}"`, {
-            cause: error,
-        });
+        throw inWordsOfPlugin(error);
     }
 }
+
+const inWordsOfPlugin = (error: ResourceManagerError) =>
+    new Error(`Status=${error.status} Code="${error.code}" Message="${error.message}"`, {
+        cause: error,
+    });

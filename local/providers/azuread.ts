@@ -1,4 +1,5 @@
 import { GraphError, type Directory } from "../entra/directory";
+import { signedIn, type Tenant, type Tenants } from "../entra/tenants";
 import type {
     Application,
     ApplicationAttributes,
@@ -10,16 +11,27 @@ import type {
     ServicePrincipalAttributes,
 } from "../entra/directory";
 import { omit, pick, unknown, type Properties } from "./properties";
-import type { ClientConfig } from "./azureNative";
-import type { ProviderDefinition } from "./providerService";
+import type { ProviderDefinition, Services } from "./providerService";
 import type { ResourceKind } from "./resourceKind";
 
-/** The resources of `@pulumi/azuread` that the local Azure has. */
-export function azuread(directory: Directory, client: ClientConfig): ProviderDefinition {
-    const { tenantId, clientId, objectId } = client;
-    const id = Buffer.from(`${tenantId}-${clientId}-${objectId}`).toString("base64");
+/** The resources of `@pulumi/azuread` that the local Azure has, in the tenant that is configured. */
+export function azuread(tenants: Tenants): ProviderDefinition {
     return {
         name: "azuread",
+        configured({ tenantId }) {
+            const id = typeof tenantId === "string" ? tenantId : tenants.home.tenantId;
+            const tenant = tenants.find(id);
+            if (!tenant) throw new Error(`Tenant '${id}' not found.`);
+            return services(tenant);
+        },
+    };
+}
+
+function services(tenant: Tenant): Services {
+    const { directory, tenantId } = tenant;
+    const { clientId, objectId } = signedIn(tenant);
+    const id = Buffer.from(`${tenantId}-${clientId}-${objectId}`).toString("base64");
+    return {
         resources: {
             "azuread:index/application:Application": application(directory),
             "azuread:index/servicePrincipal:ServicePrincipal": servicePrincipal(

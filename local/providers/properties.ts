@@ -11,6 +11,15 @@ const secretMark = {
 };
 export const secret = (value: unknown) => ({ ...secretMark, value });
 
+/**
+ * azure-native's mark in the inputs of a resource whose name it chose: its replacement is made under another name, so
+ * before the old one is deleted (provider.go in pulumi/pulumi-azure-native, getDefaultName and Diff).
+ */
+export const createBeforeDelete = "__createBeforeDelete";
+/** The inputs that are the resource's own. */
+export const withoutMarks = (properties: Properties): Properties =>
+    omit(properties, [createBeforeDelete]);
+
 export const isProperties = (value: unknown): value is Properties =>
     typeof value === "object" && value !== null && !Array.isArray(value);
 

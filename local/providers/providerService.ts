@@ -14,9 +14,11 @@ import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import {
     changes,
+    createBeforeDelete,
     refreshed,
     secret,
     unknown,
+    withoutMarks,
     withoutNulls,
     type Change,
     type Properties,
@@ -27,9 +29,15 @@ import type { ResourceKind } from "./resourceKind";
 export interface ProviderDefinition {
     /** The plugin it stands in for. */
     name: string;
-    resources: Record<string, ResourceKind>;
-    functions: Record<string, () => Properties>;
+    /** What an instance with this configuration can make and tell, by Pulumi's type and function tokens. */
+    configured(config: Properties): Services;
 }
+export interface Services {
+    resources: Record<string, ResourceKind>;
+    functions: Record<string, (args: Properties) => Properties | Promise<Properties>>;
+}
+
+type Call = { getPeer(): string };
 
 class RpcError extends Error {
     constructor(
@@ -73,13 +81,16 @@ function providerService(
     definition: ProviderDefinition,
     stack: string,
 ): UntypedServiceImplementation {
-    const { name: plugin, resources, functions } = definition;
+    const plugin = definition.name;
     /** By connection: the engine opens one for each provider instance, all of which share this service. */
     const configs = new Map<string, Properties>();
 
-    function kindOf(urn: string): ResourceKind {
+    const configOf = (call: Call) => configs.get(call.getPeer()) ?? {};
+
+    function kindOf(urn: string, call: Call): ResourceKind {
         refuseOtherStacks(urn);
         const type = parseUrn(urn).type;
+        const { resources } = definition.configured(configOf(call));
         const kind = resources[type];
         if (kind) return kind;
         throw new RpcError(
@@ -121,9 +132,13 @@ function providerService(
             return new rpc.ConfigureResponse().setSupportspreview(true);
         }),
 
-        invoke: handler((request: rpc.InvokeRequest) => {
+        invoke: handler(async (request: rpc.InvokeRequest, call) => {
+            const { functions } = definition.configured(configOf(call));
             const invoked = functions[request.getTok()];
-            if (invoked) return new rpc.InvokeResponse().setReturn(structOf(invoked()));
+            if (invoked) {
+                const result = await invoked(propertiesOf(request.getArgs()));
+                return new rpc.InvokeResponse().setReturn(structOf(result));
+            }
             throw new RpcError(
                 status.UNIMPLEMENTED,
                 `The local Azure has no function '${request.getTok()}'. Its ${plugin} has only ${Object.keys(functions).join(", ")}.`,
@@ -131,27 +146,29 @@ function providerService(
         }),
 
         check: handler((request: rpc.CheckRequest, call) => {
-            const kind = kindOf(request.getUrn());
+            const kind = kindOf(request.getUrn(), call);
             const wanted = propertiesOf(request.getNews());
             const failures = checkFailures(kind, wanted);
             const inputs = kind.check?.(wanted, {
                 name: parseUrn(request.getUrn()).name,
                 old: propertiesOf(request.getOlds()),
                 random: Buffer.from(request.getRandomseed_asU8()).toString("hex"),
-                config: configs.get(call.getPeer()) ?? {},
+                config: configOf(call),
             });
             return new rpc.CheckResponse()
                 .setInputs(structOf(inputs ?? wanted))
                 .setFailuresList(failures);
         }),
 
-        diff: handler((request: rpc.DiffRequest) => {
-            const kind = kindOf(request.getUrn());
-            const before = propertiesOf(request.getOldInputs());
-            const after = propertiesOf(request.getNews());
+        diff: handler((request: rpc.DiffRequest, call) => {
+            const kind = kindOf(request.getUrn(), call);
+            const old = propertiesOf(request.getOldInputs());
+            const before = withoutMarks(old);
+            const after = withoutMarks(propertiesOf(request.getNews()));
             const ignored = request.getIgnorechangesList();
             return diffResponse(
                 kind,
+                kind.deleteBeforeReplace && old[createBeforeDelete] !== true,
                 changes(
                     kind.comparable?.(before) ?? before,
                     kind.comparable?.(after) ?? after,
@@ -159,9 +176,9 @@ function providerService(
             );
         }),
 
-        create: handler(async (request: rpc.CreateRequest) => {
-            const kind = kindOf(request.getUrn());
-            const inputs = propertiesOf(request.getProperties());
+        create: handler(async (request: rpc.CreateRequest, call) => {
+            const kind = kindOf(request.getUrn(), call);
+            const inputs = withoutMarks(propertiesOf(request.getProperties()));
             if (request.getPreview()) {
                 return new rpc.CreateResponse().setProperties(
                     outputsOf(kind, kind.preview(inputs, undefined)),
@@ -171,8 +188,8 @@ function providerService(
             return new rpc.CreateResponse().setId(id).setProperties(outputsOf(kind, outputs));
         }),
 
-        read: handler((request: rpc.ReadRequest) => {
-            const kind = kindOf(request.getUrn());
+        read: handler((request: rpc.ReadRequest, call) => {
+            const kind = kindOf(request.getUrn(), call);
             const id = request.getId();
             const old = propertiesOf(request.getProperties());
             const outputs = kind.read(id, old);
@@ -188,9 +205,9 @@ function providerService(
                 .setInputs(structOf(inputs as Properties));
         }),
 
-        update: handler(async (request: rpc.UpdateRequest) => {
-            const kind = kindOf(request.getUrn());
-            const inputs = propertiesOf(request.getNews());
+        update: handler(async (request: rpc.UpdateRequest, call) => {
+            const kind = kindOf(request.getUrn(), call);
+            const inputs = withoutMarks(propertiesOf(request.getNews()));
             if (request.getPreview()) {
                 return new rpc.UpdateResponse().setProperties(
                     outputsOf(kind, kind.preview(inputs, propertiesOf(request.getOlds()))),
@@ -207,8 +224,8 @@ function providerService(
             );
         }),
 
-        delete: handler(async (request: rpc.DeleteRequest) => {
-            await kindOf(request.getUrn()).delete(request.getId());
+        delete: handler(async (request: rpc.DeleteRequest, call) => {
+            await kindOf(request.getUrn(), call).delete(request.getId());
             return new Empty();
         }),
     };
@@ -267,7 +284,11 @@ function checkFailures(kind: ResourceKind, inputs: Properties): rpc.CheckFailure
     ];
 }
 
-function diffResponse(kind: ResourceKind, found: Change[]): rpc.DiffResponse {
+function diffResponse(
+    kind: ResourceKind,
+    deleteBeforeReplace: boolean,
+    found: Change[],
+): rpc.DiffResponse {
     const response = new rpc.DiffResponse()
         .setHasdetaileddiff(true)
         .setChanges(
@@ -290,7 +311,7 @@ function diffResponse(kind: ResourceKind, found: Change[]): rpc.DiffResponse {
     }
     return response
         .setReplacesList([...replaces])
-        .setDeletebeforereplace(replaces.size > 0 && kind.deleteBeforeReplace);
+        .setDeletebeforereplace(replaces.size > 0 && deleteBeforeReplace);
 }
 
 const { Kind } = rpc.PropertyDiff;

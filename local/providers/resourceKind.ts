@@ -7,7 +7,7 @@ export interface ResourceKind {
     required: readonly string[];
     /** Inputs whose change makes a new resource. */
     replaceOn: readonly string[];
-    /** azure-native deletes before it makes the replacement; azuread the other way round. */
+    /** azure-native deletes before it makes the replacement, unless it chose the name; azuread the other way round. */
     deleteBeforeReplace: boolean;
     /** Outputs that are secrets. */
     secrets?: readonly string[];

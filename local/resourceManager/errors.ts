@@ -45,6 +45,17 @@ export const errors = {
             `The client '${clientId}' does not have authorization to perform action '${action}' over scope '${scope}' ` +
                 "or the scope is invalid. If access was recently granted, please refresh your credentials.",
         ),
+    // https://github.com/Azure/azure-sdk-for-net/issues/49391
+    invalidAuthenticationTokenTenant: (found: string, tenantId: string) =>
+        error(
+            401,
+            "InvalidAuthenticationTokenTenant",
+            `The access token is from the wrong issuer '${found}'. It must match the tenant 'https://sts.windows.net/${tenantId}/' ` +
+                `associated with this subscription. Please use the authority (URL) 'https://login.windows.net/${tenantId}' to get the token. ` +
+                "Note, if the subscription is transferred to another tenant there is no impact to the services, but information about " +
+                "new tenant could take time to propagate (up to an hour). If you just transferred your subscription and see this error " +
+                "message, please try back later.",
+        ),
     missingApiVersion: () =>
         error(
             400,
@@ -107,12 +118,21 @@ export const errors = {
                 "https://go.microsoft.com/fwlink/?linkid=2147740.",
         ),
     // https://github.com/alan-turing-institute/data-safe-haven/issues/2523
-    vaultSoftDeleted: (name: string) =>
+    vaultSoftDeleted: () =>
         error(
             409,
             "ConflictError",
-            `A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault '${name}'. ` +
+            "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. " +
                 "Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete.",
+        ),
+    // https://github.com/hashicorp/terraform-provider-azurerm/issues/12972
+    softDeletedVaultDoesNotExist: () =>
+        error(
+            400,
+            "SoftDeletedVaultDoesNotExist",
+            "A soft deleted vault with the given name does not exist. Ensure that the name for the vault that is being attempted " +
+                "to recover is in a recoverable state. For more information on soft delete please follow this link " +
+                "https://go.microsoft.com/fwlink/?linkid=2149745",
         ),
     deletedVaultNotFound: (name: string) =>
         error(404, "DeletedVaultNotFound", `The specified deleted vault '${name}' does not exist.`),

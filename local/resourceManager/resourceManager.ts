@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { Clock } from "../clock";
 import type { Directory } from "../entra/directory";
 import type { Settings } from "../settings";
-import type { Collection, Store } from "../store";
+import type { Collection } from "../store";
+import type { Collections } from "../storePart";
 import type { AccessPolicy, RoleAssignment, Vault } from "../vault";
 import { errors } from "./errors";
 import { counts, countingPolicies, superseded, type SupersededPolicies } from "./propagation";
@@ -59,7 +60,7 @@ export interface DataPlanes {
 }
 
 export interface ResourceManagerOptions {
-    store: Store;
+    store: Collections;
     clock: Clock;
     settings: () => Settings;
     /** Whose service principals can be assigned roles. */
@@ -67,6 +68,10 @@ export interface ResourceManagerOptions {
     tenantId: string;
     subscriptionId: string;
     dataPlanes: DataPlanes;
+    /** Does one change after the other, of all subscriptions. */
+    inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+    /** Whether a vault of another subscription has that name. */
+    isTakenElsewhere: (name: string) => boolean;
 }
 
 const tags = z.record(z.string().max(512), z.string().max(256)).optional();
@@ -119,13 +124,12 @@ export const vaultId = (
 
 export const vaultUri = (vault: Pick<VaultRecord, "port">) => `https://127.0.0.1:${vault.port}/`;
 
-/** Resource groups and key vaults of the one subscription, with Azure Resource Manager's rules. */
+/** Resource groups and key vaults of a subscription, with Azure Resource Manager's rules. */
 export class ResourceManager {
     readonly #options: ResourceManagerOptions;
     readonly #groups: Collection<ResourceGroup>;
     /** By lower-case name: a name is one vault's, live or soft-deleted. */
     readonly #vaults: Collection<VaultRecord>;
-    #turn: Promise<unknown> = Promise.resolve();
 
     constructor(options: ResourceManagerOptions) {
         this.#options = options;
@@ -224,12 +228,17 @@ export class ResourceManager {
         };
     }
 
+    /** Whether it has a vault of that name, live or soft-deleted. */
+    has(name: string): boolean {
+        return this.#known(name) !== undefined;
+    }
+
     /** Whether a vault could be made with that name, as checkNameAvailability answers it. */
     nameAvailability(body: unknown): { nameAvailable: boolean; reason?: string; message?: string } {
         const { name } = parse(nameAvailabilityRequest, body);
         const [reason, refusal] = !vaultName.test(name)
             ? ["AccountNameInvalid", errors.vaultNameNotValid(name)]
-            : this.#known(name)
+            : this.has(name) || this.#options.isTakenElsewhere(name)
               ? ["AlreadyExists", errors.vaultAlreadyExists(name)]
               : [];
         return refusal
@@ -251,10 +260,12 @@ export class ResourceManager {
 
             const old = this.#vaults.get(key(name));
             if (wanted.properties.createMode === "recover" && (!old || old.deletion)) {
-                return { created: false, vault: await this.#recover(group, name, location, old) };
+                return { created: false, vault: await this.#recover(group, location, old) };
             }
-            if (old?.deletion) throw errors.vaultSoftDeleted(old.name);
-            if (old && key(old.resourceGroup) !== key(group.name)) {
+            // A deleted vault is known only in its own location: https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/get-deleted
+            if (old?.deletion && old.location === location) throw errors.vaultSoftDeleted();
+            const inOtherGroup = old && key(old.resourceGroup) !== key(group.name);
+            if (old?.deletion || inOtherGroup || this.#options.isTakenElsewhere(name)) {
                 throw errors.vaultAlreadyExists(name);
             }
             if (old && old.location !== location) {
@@ -448,12 +459,11 @@ export class ResourceManager {
     /** The vault as it was deleted, with its keys and policies; its group has to be there again. */
     async #recover(
         group: ResourceGroup,
-        name: string,
         location: string,
         deleted: VaultRecord | undefined,
     ): Promise<VaultRecord> {
         if (deleted?.location !== location || key(deleted.resourceGroup) !== key(group.name)) {
-            throw errors.deletedVaultNotFound(name);
+            throw errors.softDeletedVaultDoesNotExist();
         }
         await this.#options.dataPlanes.open(deleted);
         return this.#put({ ...deleted, deletion: undefined });
@@ -510,11 +520,11 @@ export class ResourceManager {
         return new Date(this.#now()).toISOString();
     }
 
-    /** One change after the other, so that two requests for one name can't both find it free. */
     #inTurn<T>(work: () => Promise<T>): Promise<T> {
-        const result = this.#turn.then(() => this.#purgeDue()).then(work);
-        this.#turn = result.catch(() => undefined);
-        return result;
+        return this.#options.inTurn(async () => {
+            await this.#purgeDue();
+            return work();
+        });
     }
 }
 

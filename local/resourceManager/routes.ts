@@ -1,24 +1,16 @@
 import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
-import type { Directory } from "../entra/directory";
+import type { Tenant } from "../entra/tenants";
 import { issuerOf, TokenError, type TokenClaims, type Tokens } from "../entra/tokens";
 import { errors, ResourceManagerError } from "./errors";
 import { roles, rolesFiltered, type Role } from "./roles";
 import { filtered, type RoleAssignmentRecord } from "./roleAssignments";
-import {
-    vaultId,
-    vaultUri,
-    type ResourceGroup,
-    type ResourceManager,
-    type VaultRecord,
-} from "./resourceManager";
+import { vaultId, vaultUri, type ResourceGroup, type VaultRecord } from "./resourceManager";
+import type { Subscription } from "./subscriptions";
 
 export interface ResourceManagerRoutesOptions {
-    resourceManager: ResourceManager;
+    /** Each one's operator alone has rights on it. */
+    subscriptions: { get(id: string): Subscription | undefined };
     tokens: Tokens;
-    directory: Directory;
-    tenantId: string;
-    /** The only one with rights on the subscription. */
-    operatorId: string;
 }
 
 /** What a token for the resource manager may be issued for. */
@@ -42,17 +34,23 @@ type Request = FastifyRequest<{ Params: Params; Querystring: Record<string, stri
 
 /** Microsoft.Resources/resourceGroups and Microsoft.KeyVault/vaults, as REST. */
 export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
-    const { resourceManager } = options;
-    const { subscriptionId } = resourceManager;
-    const group = (record: ResourceGroup) => groupResource(subscriptionId, record);
-    const vault = (record: VaultRecord) => vaultResource(subscriptionId, record);
+    const subscriptionOf = ({ subscription: id }: Params): Subscription => {
+        const subscription = options.subscriptions.get(id);
+        if (!subscription) throw errors.subscriptionNotFound(id);
+        return subscription;
+    };
+    const manager = (params: Params) => subscriptionOf(params).resourceManager;
+    const id = (params: Params) => manager(params).subscriptionId;
+    const group = (params: Params) => (record: ResourceGroup) => groupResource(id(params), record);
+    const vault = (params: Params) => (record: VaultRecord) => vaultResource(id(params), record);
     const assignment = (params: Params) => (record: RoleAssignmentRecord) =>
         roleAssignmentResource(
-            vaultId(subscriptionId, resourceManager.vault(params.group, params.vault)),
+            vaultId(id(params), manager(params).vault(params.group, params.vault)),
             record,
         );
-    const definition = (role: Role) => roleDefinitionResource(subscriptionId, role);
-    const deleted = (record: VaultRecord) => deletedVaultResource(subscriptionId, record);
+    const definition = (params: Params) => (role: Role) => roleDefinitionResource(id(params), role);
+    const deleted = (params: Params) => (record: VaultRecord) =>
+        deletedVaultResource(id(params), record);
 
     return (app: FastifyInstance, _options: object, done: () => void): void => {
         // Clients send `content-type: application/json` with a DELETE or POST that has no body, too.
@@ -70,50 +68,49 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
         );
         app.addHook("onRequest", async (received) => {
             const request = received as Request;
-            await authorize(request);
+            const token = await bearerToken(request);
             if (!request.query["api-version"]) throw errors.missingApiVersion();
-            const { subscription } = request.params;
-            if (subscription.toLowerCase() !== subscriptionId) {
-                throw errors.subscriptionNotFound(subscription);
-            }
+            check(token, subscriptionOf(request.params).tenant, request);
         });
 
         const inSubscription = "/subscriptions/:subscription";
         const inGroup = `${inSubscription}/resourceGroups/:group`;
-        app.get(`${inSubscription}/resourceGroups`, () =>
-            list(resourceManager.groups().map(group)),
+        app.get(`${inSubscription}/resourceGroups`, ({ params }: Request) =>
+            list(manager(params).groups().map(group(params))),
         );
-        app.get(inGroup, ({ params }: Request) => group(resourceManager.group(params.group)));
+        app.get(inGroup, ({ params }: Request) =>
+            group(params)(manager(params).group(params.group)),
+        );
         app.head(inGroup, async ({ params }: Request, reply) => {
-            resourceManager.group(params.group);
+            manager(params).group(params.group);
             return reply.code(204).send();
         });
         app.put(inGroup, async ({ params, body }: Request, reply) => {
-            const result = await resourceManager.putGroup(params.group, body);
-            return reply.code(result.created ? 201 : 200).send(group(result.group));
+            const result = await manager(params).putGroup(params.group, body);
+            return reply.code(result.created ? 201 : 200).send(group(params)(result.group));
         });
         app.delete(inGroup, async ({ params }: Request, reply) => {
-            await resourceManager.deleteGroup(params.group);
+            await manager(params).deleteGroup(params.group);
             return reply.code(200).send();
         });
 
         const vaults = `${inGroup}/providers/Microsoft.KeyVault/vaults`;
         const oneVault = `${vaults}/:vault`;
         app.get(vaults, ({ params }: Request) =>
-            list(resourceManager.vaults(params.group).map(vault)),
+            list(manager(params).vaults(params.group).map(vault(params))),
         );
         app.get(oneVault, ({ params }: Request) =>
-            vault(resourceManager.vault(params.group, params.vault)),
+            vault(params)(manager(params).vault(params.group, params.vault)),
         );
         app.put(oneVault, async ({ params, body }: Request, reply) => {
-            const result = await resourceManager.putVault(params.group, params.vault, body);
-            return reply.code(result.created ? 201 : 200).send(vault(result.vault));
+            const result = await manager(params).putVault(params.group, params.vault, body);
+            return reply.code(result.created ? 201 : 200).send(vault(params)(result.vault));
         });
         app.patch(oneVault, async ({ params, body }: Request) =>
-            vault(await resourceManager.patchVault(params.group, params.vault, body)),
+            vault(params)(await manager(params).patchVault(params.group, params.vault, body)),
         );
         app.delete(oneVault, async ({ params }: Request, reply) => {
-            await resourceManager.deleteVault(params.group, params.vault);
+            await manager(params).deleteVault(params.group, params.vault);
             return reply.code(200).send();
         });
         app.put(`${oneVault}/accessPolicies/:operation`, async ({ params, body }: Request) => {
@@ -123,13 +120,13 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
                     `The operation '${params.operation}' is not one of add, replace, remove.`,
                 );
             }
-            const record = await resourceManager.updateAccessPolicies(
+            const record = await manager(params).updateAccessPolicies(
                 params.group,
                 params.vault,
                 operation,
                 body,
             );
-            const { id, name } = vault(record);
+            const { id, name } = vault(params)(record);
             const { accessPolicies } = record.properties;
             return {
                 id: `${id}/accessPolicies/`,
@@ -142,17 +139,17 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
         const authorization = "providers/Microsoft.Authorization";
         const assignments = `${oneVault}/${authorization}/roleAssignments`;
         app.get(assignments, ({ params, query }: Request) => {
-            const found = resourceManager.roleAssignments(params.group, params.vault);
+            const found = manager(params).roleAssignments(params.group, params.vault);
             return list(filtered(found, query.$filter).map(assignment(params)));
         });
         const oneAssignment = `${assignments}/:assignment`;
         app.get(oneAssignment, ({ params }: Request) =>
             assignment(params)(
-                resourceManager.roleAssignment(params.group, params.vault, params.assignment),
+                manager(params).roleAssignment(params.group, params.vault, params.assignment),
             ),
         );
         app.put(oneAssignment, async ({ params, body }: Request, reply) => {
-            const result = await resourceManager.putRoleAssignment(
+            const result = await manager(params).putRoleAssignment(
                 params.group,
                 params.vault,
                 params.assignment,
@@ -163,7 +160,7 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
                 .send(assignment(params)(result.roleAssignment));
         });
         app.delete(oneAssignment, async ({ params }: Request, reply) => {
-            const removed = await resourceManager.deleteRoleAssignment(
+            const removed = await manager(params).deleteRoleAssignment(
                 params.group,
                 params.vault,
                 params.assignment,
@@ -172,30 +169,32 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
         });
         for (const scope of [inSubscription, oneVault]) {
             const definitions = `${scope}/${authorization}/roleDefinitions`;
-            app.get(definitions, ({ query }: Request) =>
-                list(rolesFiltered(query.$filter).map(definition)),
+            app.get(definitions, ({ params, query }: Request) =>
+                list(rolesFiltered(query.$filter).map(definition(params))),
             );
             app.get(`${definitions}/:role`, ({ params }: Request) => {
                 const role = roles.find(({ name }) => name === params.role.toLowerCase());
                 if (!role) throw errors.roleDefinitionNotFound(params.role);
-                return definition(role);
+                return definition(params)(role);
             });
         }
 
         const keyVault = `${inSubscription}/providers/Microsoft.KeyVault`;
-        app.post(`${keyVault}/checkNameAvailability`, ({ body }: Request) =>
-            resourceManager.nameAvailability(body),
+        app.post(`${keyVault}/checkNameAvailability`, ({ params, body }: Request) =>
+            manager(params).nameAvailability(body),
         );
-        app.get(`${keyVault}/vaults`, () => list(resourceManager.vaults().map(vault)));
-        app.get(`${keyVault}/deletedVaults`, () =>
-            list(resourceManager.deletedVaults().map(deleted)),
+        app.get(`${keyVault}/vaults`, ({ params }: Request) =>
+            list(manager(params).vaults().map(vault(params))),
+        );
+        app.get(`${keyVault}/deletedVaults`, ({ params }: Request) =>
+            list(manager(params).deletedVaults().map(deleted(params))),
         );
         const oneDeleted = `${keyVault}/locations/:location/deletedVaults/:vault`;
         app.get(oneDeleted, ({ params }: Request) =>
-            deleted(resourceManager.deletedVault(params.location, params.vault)),
+            deleted(params)(manager(params).deletedVault(params.location, params.vault)),
         );
         app.post(`${oneDeleted}/purge`, async ({ params }: Request, reply) => {
-            await resourceManager.purgeVault(params.location, params.vault);
+            await manager(params).purgeVault(params.location, params.vault);
             return reply.code(200).send();
         });
         app.all(`${inSubscription}/*`, (request) => {
@@ -213,7 +212,7 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
         done();
     };
 
-    async function authorize(request: Request): Promise<void> {
+    async function bearerToken(request: Request): Promise<TokenClaims> {
         const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1];
         if (!bearer) throw errors.authenticationFailed();
         const token = await options.tokens.verify(bearer).catch((error: unknown) => {
@@ -222,31 +221,29 @@ export function resourceManagerRoutes(options: ResourceManagerRoutesOptions) {
                 : error;
         });
         request.clientId = token.clientId;
-        check(token, request);
+        const allowed = resourceManagerAudiences;
+        if (!allowed.includes(token.audience)) {
+            throw errors.invalidAuthenticationTokenAudience(token.audience, allowed);
+        }
+        return token;
     }
+}
 
-    function check(token: TokenClaims, request: Request): void {
-        if (!resourceManagerAudiences.includes(token.audience)) {
-            throw errors.invalidAuthenticationTokenAudience(
-                token.audience,
-                resourceManagerAudiences,
-            );
-        }
-        if (token.issuer !== issuerOf(options.tenantId)) {
-            throw errors.invalidAuthenticationToken("it is of another tenant");
-        }
-        if (!options.directory.servicePrincipal(token.objectId)) {
-            throw errors.invalidAuthenticationToken(
-                "the service principal it was issued to was deleted",
-            );
-        }
-        if (token.clientId !== options.operatorId) {
-            throw errors.authorizationFailed(
-                token.clientId,
-                request.method === "GET" || request.method === "HEAD" ? "read" : "write",
-                request.url.split("?")[0] ?? "",
-            );
-        }
+function check(token: TokenClaims, tenant: Tenant, request: Request): void {
+    if (token.issuer !== issuerOf(tenant.tenantId)) {
+        throw errors.invalidAuthenticationTokenTenant(token.issuer, tenant.tenantId);
+    }
+    if (!tenant.directory.servicePrincipal(token.objectId)) {
+        throw errors.invalidAuthenticationToken(
+            "the service principal it was issued to was deleted",
+        );
+    }
+    if (token.clientId !== tenant.operator.clientId) {
+        throw errors.authorizationFailed(
+            token.clientId,
+            request.method === "GET" || request.method === "HEAD" ? "read" : "write",
+            request.url.split("?")[0] ?? "",
+        );
     }
 }
 

@@ -2,30 +2,13 @@ import { assertReachable, authorize, type Permission } from "../../local/keyvaul
 import { KeyVaultError } from "../../local/keyvault/errors";
 import { roles } from "../../local/resourceManager/roles";
 import type { Caller, Vault } from "../../local/vault";
+import { tenantId, vaultFixture } from "./keyvaultFixture";
 import { startServer, type Server } from "./keyvaultServer";
 
-const tenantId = "11111111-1111-4111-8111-111111111111";
 const objectId = "22222222-2222-4222-8222-22222222abcd";
 const appId = "33333333-3333-4333-8333-333333333333";
 const caller: Caller = { tenantId, appId, objectId, operator: false };
 const callerText = `appid=${appId};oid=${objectId};iss=https://sts.windows.net/${tenantId}/`;
-
-const vault = (change: Partial<Vault> = {}): Vault => ({
-    name: "Learn-KeyVault",
-    resourceId:
-        "/subscriptions/S/resourceGroups/Group/providers/Microsoft.KeyVault/vaults/Learn-KeyVault",
-    uri: "https://127.0.0.1:20001/",
-    tenantId,
-    location: "westeurope",
-    sku: "premium",
-    accessPolicies: [],
-    enableRbacAuthorization: false,
-    roleAssignments: [],
-    network: { publicAccess: true, bypass: "AzureServices" },
-    softDeleteRetentionInDays: 90,
-    enablePurgeProtection: false,
-    ...change,
-});
 
 const refusal = (work: () => void) => {
     try {
@@ -47,7 +30,11 @@ describe("access policies", () => {
     const policy = { tenantId, objectId, permissions: { keys: ["Get"] } };
     const permitted = (change: object, permission: Permission = "get") =>
         !refusal(() =>
-            authorize(vault({ accessPolicies: [{ ...policy, ...change }] }), caller, permission),
+            authorize(
+                vaultFixture({ accessPolicies: [{ ...policy, ...change }] }),
+                caller,
+                permission,
+            ),
         );
 
     test("count for their own identity, whose ids and permissions compare without case", () => {
@@ -66,7 +53,7 @@ describe("access policies", () => {
     });
 
     test("don't count where roles do", () => {
-        const both = vault({ accessPolicies: [policy], enableRbacAuthorization: true });
+        const both = vaultFixture({ accessPolicies: [policy], enableRbacAuthorization: true });
         expect(refusal(() => authorize(both, caller, "get"))).toMatchObject({
             innerCode: "ForbiddenByRbac",
         });
@@ -75,7 +62,7 @@ describe("access policies", () => {
 
 describe("roles", () => {
     const assigned = (roleName: string) =>
-        vault({
+        vaultFixture({
             enableRbacAuthorization: true,
             roleAssignments: [
                 {
@@ -112,7 +99,7 @@ describe("roles", () => {
     });
 
     test("their refusal names the action and the resource", () => {
-        const subject = vault({ enableRbacAuthorization: true });
+        const subject = vaultFixture({ enableRbacAuthorization: true });
         const expected = (action: string, resource: string) => ({
             status: 403,
             code: "Forbidden",
@@ -141,7 +128,9 @@ describe("the network", () => {
     const from = (address: string, network: Partial<Vault["network"]>) =>
         refusal(() =>
             assertReachable(
-                vault({ network: { publicAccess: true, bypass: "AzureServices", ...network } }),
+                vaultFixture({
+                    network: { publicAccess: true, bypass: "AzureServices", ...network },
+                }),
                 caller,
                 address,
             ),

@@ -1,8 +1,10 @@
 import type { Clock } from "../../local/clock";
 import { keyVaultAuthenticator } from "../../local/entra/authenticate";
 import { Directory } from "../../local/entra/directory";
+import { Tenants } from "../../local/entra/tenants";
 import { Tokens } from "../../local/entra/tokens";
-import { ResourceManager, type DataPlanes } from "../../local/resourceManager/resourceManager";
+import type { DataPlanes } from "../../local/resourceManager/resourceManager";
+import { Subscriptions } from "../../local/resourceManager/subscriptions";
 import { defaultSettings } from "../../local/settings";
 import type { Collection, Store } from "../../local/store";
 
@@ -61,35 +63,30 @@ export async function cloudServices() {
     // One signing key for a whole file: making one takes longer than most tests.
     const keys = store.collection("entra.signingKey");
     if (signingKey) await keys.put("current", signingKey);
-    const directory = new Directory(store, clock);
+    const operator = await newServicePrincipal(new Directory(store, clock), "operator");
+    await store
+        .collection("cloud.identity")
+        .put("identity", { tenantId, subscriptionId, operator });
+    const tenants = await Tenants.open(store, clock);
+    const { directory } = tenants.home;
     const tokens = await Tokens.open(store, clock);
     signingKey = keys.get("current");
     const dataPlanes = recordedDataPlanes();
     const current = { ...defaultSettings };
     const settings = () => current;
-    const resourceManager = new ResourceManager({
-        store,
-        clock,
-        settings,
-        directory,
-        tenantId,
-        subscriptionId,
-        dataPlanes,
-    });
-    const operator = await newServicePrincipal(directory, "operator");
-    const authenticate = keyVaultAuthenticator({
-        tokens,
-        directory,
-        tenantId,
-        operatorId: operator.clientId,
-    });
+    const cloud = { store, clock, settings, tenants };
+    const subscriptions = new Subscriptions({ ...cloud, dataPlanes: () => dataPlanes });
+    const { resourceManager } = subscriptions.home;
+    const authenticate = keyVaultAuthenticator({ tokens, tenant: tenants.home });
     return {
         clock,
         store,
         settings,
+        tenants,
         directory,
         tokens,
         dataPlanes,
+        subscriptions,
         resourceManager,
         operator,
         authenticate,

@@ -25,7 +25,7 @@ beforeEach(async () => {
     app = fastify();
     const issuerKeys = () => Promise.reject(new Error("not asked here"));
     await app.register(
-        entraRoutes({ ...services, tenantId, authorityHost: () => authorityHost, issuerKeys }),
+        entraRoutes({ ...services, authorityHost: () => authorityHost, issuerKeys }),
     );
 });
 afterEach(() => app.close());

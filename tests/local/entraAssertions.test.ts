@@ -10,7 +10,7 @@ import forge from "node-forge";
 import { entraRoutes } from "../../local/entra/app";
 import { GraphError } from "../../local/entra/directory";
 import { issuerKeys } from "../../local/entra/issuerKeys";
-import { certificateAuthority, serverCertificate, type KeyAndCertificate } from "../../local/tls";
+import { certificates, type KeyAndCertificate } from "../../local/tls";
 import { rsaKeyPair } from "../keyPair";
 import { cloudServices, newServicePrincipal, tenantId } from "./cloudFixture";
 
@@ -58,11 +58,10 @@ let fetched: number;
 
 beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "entra-"));
-    authority = await certificateAuthority({
+    ({ authority, server: https } = await certificates({
         key: join(folder, "ca.key"),
         cert: join(folder, "ca.pem"),
-    });
-    https = await serverCertificate(authority);
+    }));
     own = applicationCertificate();
     other = applicationCertificate();
 });
@@ -82,7 +81,6 @@ beforeEach(async () => {
     await app.register(
         entraRoutes({
             ...services,
-            tenantId,
             authorityHost: () => authorityHost,
             issuerKeys: issuerKeys(authority.cert),
         }),

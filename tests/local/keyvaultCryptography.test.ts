@@ -1,14 +1,10 @@
 import { constants, publicEncrypt, randomBytes } from "node:crypto";
 import { decrypt, sign, verify, type KeyPair } from "../../local/keyvault/cryptography";
-import { publicMembers } from "../../local/keyvault/keyMaterial";
+import { keyMaterial } from "../../local/keyvault/keyMaterial";
 import { rsaKeyPair } from "../keyPair";
 
 const { privateKey, publicKey } = rsaKeyPair(2048);
-const pair: KeyPair = {
-    kty: "RSA",
-    public: publicMembers(privateKey),
-    pkcs8: privateKey.export({ format: "der", type: "pkcs8" }).toString("base64"),
-};
+const pair: KeyPair = { kty: "RSA", ...keyMaterial(privateKey) };
 
 /** One of 256 begins with a zero; without it OpenSSL computes the same. */
 function beginningWithZero(make: () => Buffer): Buffer {

@@ -3,7 +3,8 @@ import { limitRequests } from "../../local/limitRequests";
 import { errors } from "../../local/keyvault/errors";
 import { rsaKeyPair } from "../keyPair";
 import { cloudServices } from "./cloudFixture";
-import { startServer, tenantId, type Server } from "./keyvaultServer";
+import { tenantId } from "./keyvaultFixture";
+import { startServer, type Server } from "./keyvaultServer";
 
 /** Every error of which status, codes and text are known from the real service, word for word. */
 

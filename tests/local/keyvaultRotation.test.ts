@@ -1,4 +1,5 @@
 import { Keys } from "../../local/keyvault/keys";
+import { KeyRecords } from "../../local/keyvault/records";
 import { durationSeconds } from "../../local/keyvault/rotation";
 import type { Store } from "../../local/store";
 import { startServer, type Answer, type Server } from "./keyvaultServer";
@@ -251,7 +252,7 @@ describe("when it is due", () => {
         };
         const backupKey = Buffer.alloc(32);
         const keys = new Keys(vault, {
-            store: counted,
+            records: new KeyRecords(counted, vault.name),
             clock,
             settings: () => settings,
             backupKey,

@@ -9,10 +9,12 @@ import type { FastifyInstance } from "fastify";
 import forge from "node-forge";
 import { keyVaultApp } from "../../local/keyvault/app";
 import { errors } from "../../local/keyvault/errors";
+import { KeyRecords } from "../../local/keyvault/records";
 import type { RequestLogEntry } from "../../local/requestLog";
 import { defaultSettings } from "../../local/settings";
 import { openStore } from "../../local/store";
 import type { AccessPolicy, Caller, Vault } from "../../local/vault";
+import { tenantId, vaultFixture } from "./keyvaultFixture";
 
 /** A certificate for the loopback address, signed by itself. */
 function selfSigned(): { key: string; cert: string } {
@@ -36,8 +38,6 @@ function selfSigned(): { key: string; cert: string } {
     certificate.sign(key, forge.md.sha256.create());
     return { key: privateKey, cert: forge.pki.certificateToPem(certificate) };
 }
-
-export const tenantId = "11111111-1111-4111-8111-111111111111";
 
 /** What the service answers with. A test that reads a member expects it to be there. */
 interface Body {
@@ -76,21 +76,7 @@ export async function startServer(
     const clock = { time: Date.now(), now: () => clock.time };
     const settings = { ...defaultSettings };
     const callers = new Map<string, Caller>();
-    const vault: Vault = {
-        name: "Learn-KeyVault",
-        resourceId: `/subscriptions/${tenantId}/resourceGroups/group/providers/Microsoft.KeyVault/vaults/Learn-KeyVault`,
-        uri: "",
-        tenantId,
-        location: "westeurope",
-        sku: "premium",
-        accessPolicies: [],
-        enableRbacAuthorization: false,
-        roleAssignments: [],
-        network: { publicAccess: true, bypass: "AzureServices" },
-        softDeleteRetentionInDays: 90,
-        enablePurgeProtection: false,
-        ...change,
-    };
+    const vault = vaultFixture(change);
     const state: { vault: Vault | undefined } = { vault };
     const app = keyVaultApp(
         {
@@ -104,7 +90,7 @@ export async function startServer(
                         ? Promise.resolve(caller)
                         : Promise.reject(errors.invalidAudience("https://example.org"));
                 }),
-            store,
+            records: new KeyRecords(store, vault.name),
             clock,
             settings: () => settings,
             backupKey: more.backupKey ?? randomBytes(32),

@@ -22,7 +22,8 @@ let folder: string;
 const children = new Set<ChildProcess>();
 beforeAll(async () => {
     compiled = await mkdtemp(join(tmpdir(), "kill-compiled-"));
-    await compile(["local", "tests/local/killedVault.ts"], compiled);
+    const parts = ["local", "tests/local/killedVault.ts", "tests/local/keyvaultFixture.ts"];
+    await compile(parts, compiled);
 });
 afterAll(() => rm(compiled, { recursive: true }));
 beforeEach(async () => {

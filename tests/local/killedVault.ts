@@ -1,32 +1,21 @@
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../../local/clock";
 import { keyVaultApp } from "../../local/keyvault/app";
+import { KeyRecords } from "../../local/keyvault/records";
 import { defaultSettings } from "../../local/settings";
 import { openStore } from "../../local/store";
+import { tenantId, vaultFixture } from "./keyvaultFixture";
 
 /** The data plane of one vault over HTTP, open to all, from the store in this folder. Prints its address. */
 async function serve(folder: string) {
-    const tenantId = "11111111-1111-4111-8111-111111111111";
+    const vault = vaultFixture();
     const app = keyVaultApp(
         {
-            vault: () => ({
-                name: "killed",
-                resourceId: "/vaults/killed",
-                uri: "http://127.0.0.1/",
-                tenantId,
-                location: "westeurope",
-                sku: "premium",
-                accessPolicies: [],
-                enableRbacAuthorization: false,
-                roleAssignments: [],
-                network: { publicAccess: true, bypass: "AzureServices" },
-                softDeleteRetentionInDays: 90,
-                enablePurgeProtection: false,
-            }),
+            vault: () => vault,
             authorization: () => "",
             authenticate: () =>
                 Promise.resolve({ tenantId, appId: "app", objectId: "object", operator: true }),
-            store: await openStore(folder),
+            records: new KeyRecords(await openStore(folder), vault.name),
             clock: systemClock,
             log: () => {},
             settings: () => defaultSettings,

@@ -113,10 +113,10 @@ export class Engine {
         return this.#call("delete", new rpc.DeleteRequest().setUrn(urnOf(type)).setId(id));
     }
 
-    async invoke(token: string) {
+    async invoke(token: string, args: Properties = {}) {
         const response = await this.#call<rpc.InvokeRequest, rpc.InvokeResponse>(
             "invoke",
-            new rpc.InvokeRequest().setTok(token).setArgs(struct({})),
+            new rpc.InvokeRequest().setTok(token).setArgs(struct(args)),
         );
         return plain(response.getReturn());
     }

@@ -44,12 +44,6 @@ let closers: (() => Promise<void> | void)[];
 
 beforeEach(async () => {
     services = await cloudServices();
-    const client = {
-        clientId: services.operator.clientId,
-        objectId: services.operator.principal.objectId,
-        subscriptionId,
-        tenantId,
-    };
     closers = [];
     const attach = async (definition: ReturnType<typeof azuread>) => {
         const provider = await serveProvider(definition, "dev");
@@ -60,13 +54,15 @@ beforeEach(async () => {
         );
         return engine;
     };
-    native = await attach(azureNative(services.resourceManager, client));
-    ad = await attach(azuread(services.directory, client));
+    native = await attach(azureNative(services.subscriptions, services.tokens));
+    ad = await attach(azuread(services.tenants));
 });
 afterEach(async () => {
     for (const close of closers.reverse()) await close();
 });
 
+/** The plugin's mark of a name that it chose. */
+const chosen = { __createBeforeDelete: true };
 const groupInputs = { resourceGroupName: "group", location: "westeurope" };
 const groupId = `/subscriptions/${subscriptionId}/resourceGroups/group`;
 const vaultId = `${groupId}/providers/Microsoft.KeyVault/vaults/learn-keyvault`;
@@ -139,6 +135,75 @@ describe("the protocol", () => {
             tenantId,
         });
     });
+
+    test("a token is the operator's, for the resource manager or what is asked for", async () => {
+        const token = "azure-native:authorization:getClientToken";
+        const claims = async (args: Record<string, unknown>) => {
+            const answer = await native.invoke(token, args);
+            return services.tokens.verify(String(answer?.token));
+        };
+        expect(await claims({})).toMatchObject({
+            audience: "https://management.azure.com/",
+            clientId: services.operator.clientId,
+            tenantId,
+        });
+        expect(await claims({ endpoint: "https://vault.azure.net" })).toMatchObject({
+            audience: "https://vault.azure.net",
+        });
+        await expect(native.invoke(token, { endpoint: "https://example.com" })).rejects.toThrow(
+            /https:\/\/example\.com/,
+        );
+    });
+});
+
+describe("an explicit provider", () => {
+    test("of azure-native works in its subscription", async () => {
+        const second = await services.subscriptions.add(services.tenants.home);
+        await native.configure({ subscriptionId: second });
+        const { id } = await native.create(groupType, groupInputs);
+        expect(id).toBe(`/subscriptions/${second}/resourceGroups/group`);
+        expect(services.subscriptions.get(second)!.resourceManager.groups()).toHaveLength(1);
+        expect(services.resourceManager.groups()).toEqual([]);
+        expect(await native.invoke("azure-native:authorization:getClientConfig")).toMatchObject({
+            subscriptionId: second,
+            tenantId,
+        });
+    });
+
+    test("of azure-native in another tenant's subscription is signed in to that tenant", async () => {
+        const other = await services.subscriptions.addTenant();
+        await native.configure({ subscriptionId: other.subscriptionIds[0] });
+        await native.create(groupType, groupInputs);
+        const properties = { ...vaultInputs.properties, tenantId: other.tenantId };
+        const inputs = { ...vaultInputs, properties: { ...properties, accessPolicies: [] } };
+        const { outputs } = await native.create(vaultType, inputs);
+        expect(outputs.properties).toMatchObject({ tenantId: other.tenantId });
+        expect(await native.invoke("azure-native:authorization:getClientConfig")).toMatchObject({
+            clientId: other.operator.clientId,
+            tenantId: other.tenantId,
+        });
+    });
+
+    test("of azure-native with an unknown subscription is refused", async () => {
+        const subscriptionId = "99999999-9999-4999-8999-999999999999";
+        await native.configure({ subscriptionId });
+        await expect(native.create(groupType, groupInputs)).rejects.toThrow(
+            `Status=404 Code="SubscriptionNotFound" Message="The subscription '${subscriptionId}' could not be found."`,
+        );
+    });
+
+    test("of azuread works in its tenant", async () => {
+        const other = await services.subscriptions.addTenant();
+        await ad.configure({ tenantId: other.tenantId });
+        const { outputs } = await ad.create(applicationType, { displayName: "app" });
+        const clientId = String(outputs.clientId);
+        expect(other.directory.applicationOf(clientId)).toBeDefined();
+        expect(services.directory.applicationOf(clientId)).toBeUndefined();
+        await ad.configure({ tenantId: vaultId });
+        await expect(ad.create(applicationType, { displayName: "app" })).rejects.toThrow(
+            /Tenant '.*' not found/,
+        );
+    });
 });
 
 describe("azure-native ResourceGroup", () => {
@@ -146,11 +211,17 @@ describe("azure-native ResourceGroup", () => {
         await native.configure({ location: "northeurope" });
         const urn = urnOf(groupType, "learn");
         expect(await native.check(groupType, {}, {}, urn)).toEqual({
-            inputs: { resourceGroupName: "learn01234567", location: "northeurope" },
+            inputs: { resourceGroupName: "learn01234567", location: "northeurope", ...chosen },
             failures: [],
         });
-        const old = { resourceGroupName: "learnffffffff", location: "westeurope" };
+        const old = { resourceGroupName: "learnffffffff", location: "westeurope", ...chosen };
         expect((await native.check(groupType, {}, old, urn)).inputs).toEqual(old);
+        const named = { ...old, resourceGroupName: "mine" };
+        const { resourceGroupName } = named;
+        expect((await native.check(groupType, { resourceGroupName }, named, urn)).inputs).toEqual({
+            resourceGroupName,
+            location: "westeurope",
+        });
     });
 
     test("lives through create, update, refresh, import and delete", async () => {
@@ -188,6 +259,17 @@ describe("azure-native ResourceGroup", () => {
             deleteBeforeReplace: true,
         });
     });
+
+    test("whose name the plugin chose is replaced by another before it is deleted", async () => {
+        const { inputs = {} } = await native.check(groupType, { location: "westeurope" });
+        const moved = { ...inputs, location: "northeurope" };
+        expect(await native.diff(groupType, inputs, moved)).toMatchObject({
+            replaces: ["location"],
+            deleteBeforeReplace: false,
+        });
+        const { outputs } = await native.create(groupType, inputs);
+        expect(outputs).not.toHaveProperty("__createBeforeDelete");
+    });
 });
 
 describe("azure-native Vault", () => {
@@ -205,6 +287,7 @@ describe("azure-native Vault", () => {
             properties,
             vaultName: "a-rather-long-re01234567",
             location: "westeurope",
+            ...chosen,
         });
         const { failures } = await native.check(vaultType, {});
         expect(failures.map(([property]) => property)).toEqual(["properties", "resourceGroupName"]);
@@ -246,6 +329,7 @@ describe("azure-native Vault", () => {
             name: "learn-keyvault",
             type: "Microsoft.KeyVault/vaults",
             azureApiVersion: "2024-11-01",
+            systemData: { createdAt: "2026-11-24T00:00:00.000Z" },
             properties: { vaultUri: "https://127.0.0.1:20001/", accessPolicies: policies },
         });
         const { tenantId, sku } = vaultInputs.properties;
@@ -261,8 +345,21 @@ describe("azure-native Vault", () => {
         await native.delete(vaultType, id);
         expect((await native.read(vaultType, id, updated, emptied)).id).toBe("");
         await expect(native.create(vaultType, vaultInputs)).rejects.toThrow(
-            /Status=409 Code="ConflictError" Message="A vault with the same name already exists in deleted state.*'learn-keyvault'/,
+            /Status=409 Code="ConflictError" Message="A vault with the same name already exists in deleted state/,
         );
+        const elsewhere = { ...vaultInputs, location: "northeurope" };
+        await expect(native.create(vaultType, elsewhere)).rejects.toThrow(
+            /Status=409 Code="VaultAlreadyExists"/,
+        );
+    });
+
+    test("comes back by createMode recover, created when it was", async () => {
+        const { id, outputs } = await native.create(vaultType, vaultInputs);
+        await native.delete(vaultType, id);
+        services.clock.set("2026-11-25T00:00:00Z");
+        const properties = { ...vaultInputs.properties, createMode: "recover" };
+        const recovered = await native.create(vaultType, { ...vaultInputs, properties });
+        expect(recovered.outputs).toEqual(outputs);
     });
 
     test("a refresh copies to the inputs what was changed, and only that", async () => {

@@ -1,6 +1,6 @@
 import { fastify, type FastifyInstance } from "fastify";
 import { resourceManagerRoutes } from "../../local/resourceManager/routes";
-import { ResourceManager } from "../../local/resourceManager/resourceManager";
+import { Subscriptions } from "../../local/resourceManager/subscriptions";
 import { cloudServices, newServicePrincipal, subscriptionId, tenantId } from "./cloudFixture";
 
 const apiVersion = "api-version=2024-11-01";
@@ -34,9 +34,7 @@ let token: string;
 beforeEach(async () => {
     services = await cloudServices();
     app = fastify({ routerOptions: { caseSensitive: false }, exposeHeadRoutes: false });
-    await app.register(
-        resourceManagerRoutes({ ...services, tenantId, operatorId: services.operator.clientId }),
-    );
+    await app.register(resourceManagerRoutes(services));
     token = await tokenFor("https://management.azure.com");
     await call("PUT", group, { location: "westeurope", tags: { a: "1" } });
 });
@@ -414,6 +412,13 @@ describe("vaults", () => {
 
 describe("soft-deleted vaults", () => {
     const recover = body({ createMode: "recover", accessPolicies: undefined });
+    const nothingToRecover = refused(
+        400,
+        "SoftDeletedVaultDoesNotExist",
+        /^A soft deleted vault with the given name does not exist/,
+    );
+    const restarted = () =>
+        new Subscriptions({ ...services, dataPlanes: () => services.dataPlanes });
 
     beforeEach(async () => {
         await call("PUT", vault, body({ softDeleteRetentionInDays: 7 }));
@@ -437,15 +442,21 @@ describe("soft-deleted vaults", () => {
             (await call("GET", `${subscription}/providers/Microsoft.KeyVault/deletedVaults`)).body,
         ).toMatchObject({ value: [{ name: "learn-keyvault" }] });
         expect(await call("PUT", vault, body())).toEqual(
-            refused(409, "ConflictError", /already exists in deleted state.*'learn-keyvault'/),
+            refused(
+                409,
+                "ConflictError",
+                /^A vault with the same name already exists in deleted state/,
+            ),
         );
         expect(await call("DELETE", vault)).toMatchObject({ status: 404 });
     });
 
     test("come back as they were", async () => {
+        services.clock.set("2026-11-24T00:30:00Z");
         expect(await call("PUT", vault, recover)).toMatchObject({
             status: 200,
             body: {
+                systemData: { createdAt: "2026-11-24T00:00:00.000Z" },
                 properties: {
                     vaultUri: "https://127.0.0.1:20001/",
                     accessPolicies: [policy(["get", "list"])],
@@ -460,6 +471,32 @@ describe("soft-deleted vaults", () => {
         expect((await call("GET", deletedVault)).status).toBe(404);
     });
 
+    test("come back into a group that was deleted and made anew", async () => {
+        await call("DELETE", group);
+        expect((await call("PUT", vault, recover)).status).toBe(404);
+        await call("PUT", group, { location: "westeurope" });
+        expect(await call("PUT", vault, body())).toEqual(refused(409, "ConflictError"));
+        expect(await call("PUT", vault, recover)).toMatchObject({ status: 200 });
+        expect(services.dataPlanes.events).toEqual([
+            "open learn-keyvault",
+            "close learn-keyvault",
+            "open learn-keyvault",
+        ]);
+    });
+
+    test("come back neither in another region nor in another group; the name stays theirs", async () => {
+        const elsewhere = { location: "northeurope" };
+        const { properties } = recover;
+        expect(await call("PUT", vault, { ...body(), ...elsewhere })).toEqual(
+            refused(409, "VaultAlreadyExists", /recently deleted but not purged/),
+        );
+        expect(await call("PUT", vault, { properties, ...elsewhere })).toEqual(nothingToRecover);
+        await call("PUT", `${subscription}/resourceGroups/other`, { location: "westeurope" });
+        const there = `${vaultsOf(`${subscription}/resourceGroups/other`)}/learn-keyvault`;
+        expect(await call("PUT", there, recover)).toEqual(nothingToRecover);
+        expect(await call("PUT", there, body())).toEqual(refused(409, "ConflictError"));
+    });
+
     test("are purged with their keys; the name is free for another vault then", async () => {
         const [before] = services.resourceManager.deletedVaults();
         expect((await call("POST", `${deletedVault}/purge`)).status).toBe(200);
@@ -467,7 +504,7 @@ describe("soft-deleted vaults", () => {
         expect(await call("POST", `${deletedVault}/purge`)).toEqual(
             refused(404, "DeletedVaultNotFound"),
         );
-        expect(await call("PUT", vault, recover)).toEqual(refused(404, "DeletedVaultNotFound"));
+        expect(await call("PUT", vault, recover)).toEqual(nothingToRecover);
         expect((await call("PUT", vault, body())).status).toBe(201);
         expect(services.resourceManager.vault("group", "learn-keyvault").id).not.toBe(before!.id);
     });
@@ -479,7 +516,7 @@ describe("soft-deleted vaults", () => {
         services.clock.set("2026-12-01T00:00:00Z");
         expect(await call("GET", deletedVault)).toEqual(refused(404, "DeletedVaultNotFound"));
         expect(services.resourceManager.deletedVaults()).toEqual([]);
-        expect(await call("PUT", vault, recover)).toEqual(refused(404, "DeletedVaultNotFound"));
+        expect(await call("PUT", vault, recover)).toEqual(nothingToRecover);
         expect(services.dataPlanes.events.at(-1)).toBe("erase learn-keyvault");
         expect((await call("PUT", vault, body())).status).toBe(201);
     });
@@ -489,7 +526,7 @@ describe("soft-deleted vaults", () => {
         await call("PATCH", vault, { properties: { enablePurgeProtection: true } });
         await call("DELETE", vault);
         services.clock.set("2026-12-01T00:00:00Z");
-        await new ResourceManager({ ...services, tenantId, subscriptionId }).start();
+        await restarted().start();
         expect(services.dataPlanes.events.at(-1)).toBe("erase learn-keyvault");
     });
 
@@ -506,9 +543,72 @@ describe("soft-deleted vaults", () => {
     test("aren't served after a restart; live ones are, at the same port", async () => {
         await call("PUT", `${vaultsOf(group)}/second`, body());
         services.dataPlanes.events.length = 0;
-        const restarted = new ResourceManager({ ...services, tenantId, subscriptionId });
-        await restarted.start();
+        await restarted().start();
         expect(services.dataPlanes.events).toEqual(["open second"]);
+    });
+});
+
+describe("several subscriptions", () => {
+    const groupIn = (id: string) => `/subscriptions/${id}/resourceGroups/group`;
+    const inSecond = async (id: string) => {
+        await call("PUT", groupIn(id), { location: "westeurope" });
+        return `${vaultsOf(groupIn(id))}/learn-keyvault`;
+    };
+
+    test("of a tenant are apart, except for the names of vaults", async () => {
+        const second = await services.subscriptions.add(services.tenants.home);
+        expect(await call("GET", groupIn(second))).toEqual(refused(404, "ResourceGroupNotFound"));
+        const there = await inSecond(second);
+        const [here, other] = await Promise.all([
+            call("PUT", vault, body()),
+            call("PUT", there, body()),
+        ]);
+        expect(here).toMatchObject({ status: 201, body: { id: vault } });
+        expect(other).toEqual(refused(409, "VaultAlreadyExists"));
+        await call("DELETE", vault);
+        expect(await call("PUT", there, body())).toEqual(refused(409, "VaultAlreadyExists"));
+        await call("POST", `${deletedVault}/purge`);
+        expect(await call("PUT", there, body())).toMatchObject({
+            status: 201,
+            body: { id: there },
+        });
+        expect((await call("GET", vault)).status).toBe(404);
+    });
+
+    test("of another tenant take that tenant's tokens and vaults only", async () => {
+        const other = await services.subscriptions.addTenant();
+        const path = groupIn(other.subscriptionIds[0]!);
+        expect(await call("PUT", path, { location: "westeurope" })).toEqual(
+            refused(
+                401,
+                "InvalidAuthenticationTokenTenant",
+                new RegExp(`login.*${other.tenantId}`),
+            ),
+        );
+        const principal = other.directory.servicePrincipalOf(other.operator.clientId)!;
+        const audience = "https://management.azure.com";
+        token = (await services.tokens.issue(other.tenantId, audience, principal)).access_token;
+        const there = await inSecond(other.subscriptionIds[0]!);
+        expect(await call("PUT", there, body())).toEqual(
+            refused(400, "BadRequest", /not the tenant of this subscription/),
+        );
+        const own = { tenantId: other.tenantId, accessPolicies: [] };
+        expect((await call("PUT", there, body(own))).status).toBe(201);
+        expect(await call("GET", group)).toEqual(refused(401, "InvalidAuthenticationTokenTenant"));
+    });
+
+    test("are there after a restart, with what they hold", async () => {
+        const second = await services.subscriptions.add(services.tenants.home);
+        const there = await inSecond(second);
+        await call("PUT", there, body());
+        const subscriptions = new Subscriptions({
+            ...services,
+            dataPlanes: () => services.dataPlanes,
+        });
+        expect(subscriptions.get(second)!.resourceManager.vaults()).toMatchObject([
+            { name: "learn-keyvault" },
+        ]);
+        expect(subscriptions.home.resourceManager.vaults()).toEqual([]);
     });
 });
 

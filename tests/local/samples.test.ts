@@ -178,7 +178,7 @@ const outcomes: Record<
  */
 const refused: Record<string, number> = {
     ReadmeSampleCreateOctKey: 400,
-    ReadmeSampleGetKeyAttestation: 404,
+    ReadmeSampleGetKeyAttestation: 400,
     ReadmeSampleGetRandomBytes: 404,
     ReadmeSampleImportKey: 400,
     ReadmeSampleReleaseKey: 404,
