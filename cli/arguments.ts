@@ -1,3 +1,6 @@
+import { InvalidArgumentError } from "commander";
+import { isSecretLocation, type SecretLocation } from "../keys/secretLocation";
+
 /** What a command line of Pulumi's says, as far as keymgmt has to know. */
 export interface PulumiArguments {
     /** What isn't an option: the command and its arguments. */
@@ -75,4 +78,18 @@ const cloudCommands = new Set([
 /** Whether Pulumi will run providers: those need the cloud and the seal key. */
 export function needsCloud({ words: [command], help }: PulumiArguments): boolean {
     return !help && command !== undefined && cloudCommands.has(command);
+}
+
+/** The number of a version: 1, 2, 3 … @throws InvalidArgumentError */
+export function versionNumber(text: string): number {
+    if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Allowed: 1, 2, 3 …");
+    return Number(text);
+}
+
+/** @throws InvalidArgumentError */
+export function secretLocation(text: string): SecretLocation {
+    if (!isSecretLocation(text)) {
+        throw new InvalidArgumentError("Allowed: env:NAME or file:PATH.");
+    }
+    return text;
 }

@@ -1,8 +1,11 @@
 import path from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { ensureEngine } from "../engine/engine";
+import { keyTypes } from "../keys/keyType";
+import { secretLocation, versionNumber } from "./arguments";
 import { down } from "./down";
 import { progress, pulumi } from "./pulumi";
+import { sealToken, type SealOptions } from "./seal";
 import { up } from "./up";
 
 const root = path.resolve(__dirname, "..");
@@ -34,6 +37,19 @@ program
     .action(async (args: string[]) => {
         process.exitCode = await pulumi(root, args, process.env);
     });
+
+program
+    .command("seal")
+    .description("seal a private key (PEM or JWK) as a version of a key, and print the token")
+    .requiredOption("--key <name>", "the key's name")
+    .addOption(
+        new Option("--type <type>", "the key's type").choices(keyTypes).makeOptionMandatory(),
+    )
+    .requiredOption("--version <number>", "the version that it is to be", versionNumber)
+    .option("--seal <location>", "the seal key", secretLocation, "env:KEYMGMT_SEAL_KEY")
+    .option("--in <file>", "the private key (default: standard input)")
+    .option("--passphrase <location>", "an encrypted key's: env:NAME or file:PATH", secretLocation)
+    .action(async (options: SealOptions) => console.log(await sealToken(options, process.stdin)));
 
 program
     .command("engine")

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Protection, Purpose } from "../keys/keyType";
-import type { Copy } from "../keys/reconcile";
+import type { Copy } from "../keys/copy";
+import type { Deletion } from "../keys/deletion";
+import type { Proof } from "../keys/proof";
 import { seal } from "../keys/seal";
 import type { Environment } from "../kms/azureKeyVault/environment";
 import type { Sku } from "../kms/azureKeyVault/sku";
@@ -24,6 +26,19 @@ export interface DistributedKeyArgs {
     purposes: pulumi.Input<pulumi.Input<Purpose>[]>;
     /** @default hsm */
     protection?: pulumi.Input<Protection>;
+    /** Of all versions: 11 at most, of 256 characters. @default none but keymgmt's own */
+    tags?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+    /** ISO 8601 date: before it the copy only decrypts, verifies and unwraps. @default none */
+    notBefore?: pulumi.Input<string>;
+    /** ISO 8601 duration: the age at which a version only decrypts, verifies and unwraps any more. @default never */
+    expiresAfter?: pulumi.Input<string>;
+    /**
+     * What becomes of the copy when this resource is deleted: `delete` it softly, `detach` it and leave it as it is, or `purge` it, for good.
+     * @default delete
+     */
+    onDelete?: pulumi.Input<Deletion>;
+    /** `deep`: at each update every copy proves that it holds the private key, by an operation that its purposes allow. @default the public keys are compared */
+    verify?: "deep";
 }
 
 export interface VaultArgs {
@@ -32,6 +47,10 @@ export interface VaultArgs {
     uri: pulumi.Input<string>;
     sku: pulumi.Input<Sku>;
     environment: pulumi.Input<Environment>;
+    /** When it was made, ISO 8601: a vault that was made anew at the same address is filled again. */
+    createdAt?: pulumi.Input<string | undefined>;
+    /** Whether nothing in it can be purged. @default false */
+    purgeProtection?: pulumi.Input<boolean | undefined>;
 }
 
 export interface IdentityArgs {
@@ -56,12 +75,20 @@ export class DistributedKey extends pulumi.CustomResource {
     declare readonly version: pulumi.Output<number>;
     /** Version of the key -> its version in the vault. */
     declare readonly copies: pulumi.Output<Record<string, Copy>>;
+    /** Older copies of ours, which those in `copies` stand for. */
+    declare readonly older: pulumi.Output<Copy[]>;
+    /** Versions in the vault that aren't ours. */
+    declare readonly foreign: pulumi.Output<Copy[]>;
+    /** Version of the key -> how its copy proved that it holds the private key; empty unless `verify` is `deep`. */
+    declare readonly proofs: pulumi.Output<Record<string, Proof>>;
     /** Versionless key id (URL). */
     declare readonly keyId: pulumi.Output<string>;
     /** Key id (URL) of the current version. */
     declare readonly versionedKeyId: pulumi.Output<string>;
     /** The public key of each copy was compared with ours. */
     declare readonly verified: pulumi.Output<boolean>;
+    /** The vault holds all versions, in order, each as it should be. */
+    declare readonly inStep: pulumi.Output<boolean>;
 
     constructor(name: string, args: DistributedKeyArgs, opts?: pulumi.CustomResourceOptions) {
         const { key, vault } = args;
@@ -74,6 +101,8 @@ export class DistributedKey extends pulumi.CustomResource {
                 type: key.type,
                 version: key.version,
                 versions: key.versions,
+                lifecycle: key.lifecycle,
+                notifyBefore: key.rotation.apply(({ notifyBefore }) => notifyBefore),
                 deletionAllowed: key.deletionAllowed,
                 seal: key.seal,
                 name: args.name ?? key.name,
@@ -82,12 +111,24 @@ export class DistributedKey extends pulumi.CustomResource {
                     uri: vault.uri,
                     sku: vault.sku,
                     environment: vault.environment,
+                    createdAt: vault.createdAt,
+                    purgeProtection: vault.purgeProtection,
                 },
                 identity: sealedIdentity(args.identity, key.sealLocation),
                 purposes: args.purposes,
                 protection: args.protection ?? "hsm",
+                tags: args.tags ?? {},
+                notBefore: args.notBefore,
+                expiresAfter: args.expiresAfter,
+                onDelete: args.onDelete ?? "delete",
+                verify: args.verify,
+                stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
                 // Outputs: https://github.com/pulumi/pulumi/issues/2931
                 copies: undefined,
+                older: undefined,
+                foreign: undefined,
+                proofs: undefined,
+                inStep: undefined,
                 keyId: undefined,
                 versionedKeyId: undefined,
                 verified: undefined,

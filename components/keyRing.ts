@@ -1,11 +1,15 @@
 import * as resources from "@pulumi/azure-native/resources";
 import * as pulumi from "@pulumi/pulumi";
 import type { KeyType, Protection, Purpose } from "../keys/keyType";
+import type { Deletion } from "../keys/deletion";
+import type { Rotation } from "../keys/lifecycle";
+import type { Proof } from "../keys/proof";
 import type { Environment } from "../kms/azureKeyVault/environment";
 import { foldName } from "../kms/azureKeyVault/names";
 import { keyPermissions } from "../kms/azureKeyVault/permissions";
 import type { Sku } from "../kms/azureKeyVault/sku";
 import type { SecretLocation } from "../keys/secretLocation";
+import type { KeySource } from "../providers/keySource";
 import { DistributedKey, type IdentityArgs } from "./distributedKey";
 import { KeyVault, type KeyVaultAccess } from "./keyVault";
 import { ManagedKey } from "./managedKey";
@@ -22,10 +26,20 @@ export interface KeyRingArgs {
     keys: Record<string, KeyRingKey>;
     /** Where the seal key is. @default env:KEYMGMT_SEAL_KEY */
     seal?: SecretLocation;
+    /** ISO 8601: the moment at which rules are looked at. @default now */
+    asOf?: string;
+    /** `deep`: at each update every copy proves that it holds the private key. @default the public keys are compared */
+    verify?: "deep";
 }
 
 export interface KeyRingVault {
     sku: Sku;
+    /** Azure region. @default the ring's */
+    location?: string;
+    /** Nothing in the vault, nor itself, can be purged before its retention is over. Can't be taken back. @default false */
+    purgeProtection?: boolean;
+    /** How long what was deleted can be recovered: 7 to 90 days, for life. @default 90 */
+    retentionDays?: number;
     /** Who distributes keys to it. @default the ring's own service principal */
     identity?: IdentityArgs;
     /** Who else may do what with its keys, besides the ring's own service principal. @default nobody */
@@ -34,7 +48,13 @@ export interface KeyRingVault {
 
 export interface KeyRingKey {
     type: KeyType;
-    rotation?: { trigger?: string };
+    rotation?: Rotation;
+    /** Versions below it are disabled in every vault. @default 0: none */
+    minEnabledVersion?: number;
+    /** Versions that are disabled in every vault. @default none */
+    disabledVersions?: number[];
+    /** Versions that come from outside. @default none */
+    import?: KeySource[];
     /** @default false */
     deletionAllowed?: boolean;
     /** Where it is distributed to. @default nowhere */
@@ -48,6 +68,14 @@ export interface KeyRingDistribution {
     name?: string;
     purpose: Purpose[];
     protection: Protection;
+    /** Of all versions. @default none but keymgmt's own */
+    tags?: Record<string, string>;
+    /** ISO 8601 date. @default none */
+    notBefore?: string;
+    /** ISO 8601 duration. @default never */
+    expiresAfter?: string;
+    /** What becomes of the copy when its distribution ends. @default delete */
+    onDelete?: Deletion;
 }
 
 export interface KeyRingVaultOutput {
@@ -62,7 +90,18 @@ export interface KeyRingKeyOutput {
     type: KeyType;
     latestVersion: number;
     /** By number. `createdAt` is ISO 8601, `publicKey` PEM, `thumbprint` RFC 7638 (SHA-256). */
-    versions: Record<string, { createdAt: string; publicKey: string; thumbprint: string }>;
+    versions: Record<
+        string,
+        {
+            createdAt: string;
+            publicKey: string;
+            thumbprint: string;
+            /** Of a version from outside; `external`: nobody here ever had its private key. */
+            origin?: "imported" | "external";
+        }
+    >;
+    /** Every vault that the key is distributed to holds all versions, in order, each as it should be. */
+    inStep: boolean;
 }
 
 export interface KeyRingDistributionOutput {
@@ -76,12 +115,17 @@ export interface KeyRingDistributionOutput {
     versionedKeyId: string;
     /** Our number of the current version. */
     currentVersion: number;
-    /** By our number: Azure's version id, and whether it is enabled. */
-    versions: Record<string, { id: string; enabled: boolean }>;
+    /** By our number: Azure's version id, whether it is enabled, and when it expires (ISO 8601). */
+    versions: Record<string, { id: string; enabled: boolean; expiresAt?: string }>;
+    /** Azure's ids of versions that aren't ours. */
+    foreign: string[];
     purposes: Purpose[];
     protection: Protection;
     /** The public key of each copy was compared with ours. */
     verified: boolean;
+    /** Our version -> how its copy proved that it holds the private key; empty unless `verify` is `deep`. */
+    proofs: Record<string, Proof>;
+    inStep: boolean;
 }
 
 /**
@@ -104,11 +148,11 @@ export class KeyRing extends pulumi.ComponentResource {
     constructor(name: string, args: KeyRingArgs, opts?: pulumi.ComponentResourceOptions) {
         super("keymgmt:index:KeyRing", name, {}, opts);
         const parent = { parent: this };
-        const { environment, location, seal } = args;
+        const { environment, location, seal, asOf = new Date().toISOString(), verify } = args;
 
         // First of all, so that a missing seal key is told before anything is registered with Azure.
-        const keys = mapValues(args.keys, ({ type, rotation, deletionAllowed }, key) => {
-            return new ManagedKey(key, { type, rotation, deletionAllowed, seal }, parent);
+        const keys = mapValues(args.keys, ({ distribute: _distribute, ...key }, name) => {
+            return new ManagedKey(name, { ...key, seal, asOf }, parent);
         });
         const principal = new ServicePrincipal(
             name,
@@ -130,49 +174,73 @@ export class KeyRing extends pulumi.ComponentResource {
             { location },
             { parent: this, protect: holds() },
         );
-        const vaults = mapValues(args.vaults, ({ sku, access = [] }, vaultName) => {
-            const protections = distributions
-                .filter(({ vault }) => vault === vaultName)
-                .map(({ protection }) => protection);
-            const own = {
-                objectId: principal.objectId,
-                keyPermissions: keyPermissions(protections),
-            };
-            return new KeyVault(
-                vaultName,
-                {
+        const vaults = mapValues(
+            args.vaults,
+            ({ access = [], identity: _identity, ...vault }, vaultName) => {
+                const uses = distributions
+                    .filter((distribution) => distribution.vault === vaultName)
+                    .map(({ key, purpose, ...distribution }) => ({
+                        ...distribution,
+                        purposes: purpose,
+                        notifyBefore: args.keys[key]!.rotation?.notifyBefore,
+                        verify,
+                    }));
+                const own = {
+                    objectId: principal.objectId,
+                    keyPermissions: keyPermissions(uses),
+                };
+                return new KeyVault(
                     vaultName,
-                    resourceGroupName: group.name,
-                    location,
-                    sku,
-                    access: [own, ...access],
-                    environment,
-                    tenantId: principal.tenantId,
-                },
-                { parent: this, protect: holds(vaultName) },
-            );
+                    {
+                        vaultName,
+                        resourceGroupName: group.name,
+                        location,
+                        ...vault,
+                        access: [own, ...access],
+                        environment,
+                        tenantId: principal.tenantId,
+                    },
+                    { parent: this, protect: holds(vaultName) },
+                );
+            },
+        );
+        const distributed = distributions.map(({ key, vault, purpose, ...distribution }) => {
+            const named = distributionName(key, vault, distribution.name);
+            const alone = distributions.filter((each) => each.key === key && each.vault === vault);
+            return {
+                key,
+                vault,
+                resource: new DistributedKey(
+                    // With one name that stays, a change of the copy's own name is seen as what it is, a replacement.
+                    alone.length === 1 ? `${key}@${vault}` : named,
+                    {
+                        ...distribution,
+                        key: keys[key]!,
+                        vault: vaults[vault]!,
+                        identity: args.vaults[vault]!.identity ?? principal,
+                        purposes: purpose,
+                        verify,
+                    },
+                    { parent: this, ...(alone.length === 1 && { aliases: [{ name: named }] }) },
+                ),
+            };
         });
-        const distributed = distributions.map(({ key, vault, name, purpose, protection }) => ({
-            key,
-            vault,
-            resource: new DistributedKey(
-                distributionName(key, vault, name),
-                {
-                    key: keys[key]!,
-                    vault: vaults[vault]!,
-                    identity: args.vaults[vault]!.identity ?? principal,
-                    name,
-                    purposes: purpose,
-                    protection,
-                },
-                parent,
-            ),
-        }));
 
         this.vaults = pulumi.output(mapValues(vaults, ({ id, uri, sku }) => ({ id, uri, sku })));
         const { tenantId, clientId, objectId } = principal;
         this.servicePrincipal = pulumi.output({ tenantId, clientId, objectId });
-        this.keys = pulumi.output(mapValues(keys, describeKey));
+        this.keys = pulumi.output(
+            mapValues(keys, (key, keyName) => ({
+                ...describeKey(key),
+                inStep: pulumi
+                    .all(
+                        distributed
+                            .filter((each) => each.key === keyName)
+                            .map(({ resource }) => resource.inStep),
+                    )
+                    .apply((all) => all.every(Boolean)),
+            })),
+        );
         this.distributions = pulumi.output(
             distributed.map(({ key, vault, resource }) => ({
                 key,
@@ -196,9 +264,9 @@ function describeKey({ type, version, versions }: ManagedKey) {
         latestVersion: version,
         versions: versions.apply((all) =>
             Object.fromEntries(
-                all.map(({ version: number, createdAt, publicKey, thumbprint }) => [
+                all.map(({ version: number, createdAt, publicKey, thumbprint, origin }) => [
                     number,
-                    { createdAt, publicKey, thumbprint },
+                    { createdAt, publicKey, thumbprint, ...(origin && { origin }) },
                 ]),
             ),
         ),
@@ -206,17 +274,26 @@ function describeKey({ type, version, versions }: ManagedKey) {
 }
 
 function describeDistribution(resource: DistributedKey) {
-    const { name, keyId, versionedKeyId, version, copies, purposes, protection, verified } =
-        resource;
+    const { name, keyId, versionedKeyId, version, purposes, protection } = resource;
+    const { copies, foreign, verified, proofs, inStep } = resource;
     return {
         name,
         keyId,
         versionedKeyId,
         currentVersion: version,
-        versions: copies.apply((all) => mapValues(all, ({ id, enabled }) => ({ id, enabled }))),
+        versions: copies.apply((all) =>
+            mapValues(all, ({ id, enabled, expiresAt }) => ({
+                id,
+                enabled,
+                ...(expiresAt && { expiresAt }),
+            })),
+        ),
+        foreign: foreign.apply((all) => all.map(({ id }) => id)),
         purposes,
         protection,
         verified,
+        proofs,
+        inStep,
     };
 }
 

@@ -15,6 +15,10 @@ export interface KeyVaultArgs {
     sku: pulumi.Input<Sku>;
     /** Who may do what with the vault's keys. Nobody else may do anything. */
     access: KeyVaultAccess[];
+    /** Nothing in the vault, nor itself, can be purged before its retention is over. Can't be taken back. @default false */
+    purgeProtection?: pulumi.Input<boolean>;
+    /** How long what was deleted can be recovered: 7 to 90 days, for life. @default 90 */
+    retentionDays?: pulumi.Input<number>;
     /** The cloud that the vault is in. @default AzurePublicCloud */
     environment?: pulumi.Input<Environment>;
     /** @default the tenant that azure-native is signed in to */
@@ -36,6 +40,9 @@ export class KeyVault extends pulumi.ComponentResource {
     readonly uri: pulumi.Output<string>;
     readonly sku: pulumi.Output<Sku>;
     readonly environment: pulumi.Output<Environment>;
+    /** ISO 8601. */
+    readonly createdAt: pulumi.Output<string | undefined>;
+    readonly purgeProtection: pulumi.Output<boolean>;
 
     constructor(name: string, args: KeyVaultArgs, opts?: pulumi.ComponentResourceOptions) {
         super("keymgmt:index:KeyVault", name, {}, opts);
@@ -51,6 +58,11 @@ export class KeyVault extends pulumi.ComponentResource {
                     tenantId,
                     sku: { family: "A", name: args.sku },
                     enableSoftDelete: true,
+                    softDeleteRetentionInDays: args.retentionDays,
+                    // Azure takes true or nothing (https://learn.microsoft.com/azure/templates/microsoft.keyvault/vaults).
+                    enablePurgeProtection: pulumi
+                        .output(args.purgeProtection)
+                        .apply((protection) => protection || undefined),
                     // Said explicitly, since the default changes with the API version:
                     // https://learn.microsoft.com/azure/key-vault/general/access-control-default
                     enableRbacAuthorization: false,
@@ -68,6 +80,8 @@ export class KeyVault extends pulumi.ComponentResource {
         this.uri = vault.properties.vaultUri;
         this.sku = pulumi.output(args.sku);
         this.environment = pulumi.output(args.environment ?? "AzurePublicCloud");
+        this.createdAt = vault.systemData.apply((data) => data?.createdAt);
+        this.purgeProtection = pulumi.output(args.purgeProtection ?? false);
         this.registerOutputs({ id: this.id, name: this.name, uri: this.uri });
     }
 }

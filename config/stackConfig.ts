@@ -1,4 +1,7 @@
 import * as z from "zod";
+import { tagsProblem } from "../keys/copy";
+import { deletions, type Deletion } from "../keys/deletion";
+import { durationProblem, moment, momentProblem } from "../keys/duration";
 import {
     keyTypes,
     protections,
@@ -8,6 +11,7 @@ import {
     type Protection,
     type Purpose,
 } from "../keys/keyType";
+import { retirements, rotationProblems, type Rotation } from "../keys/lifecycle";
 import { isSecretLocation, type SecretLocation } from "../keys/secretLocation";
 import { environments, type Environment } from "../kms/azureKeyVault/environment";
 import { foldName, keyNameProblem, vaultNameProblem } from "../kms/azureKeyVault/names";
@@ -19,19 +23,28 @@ export interface StackConfig {
     environment: Environment;
     location: string;
     seal?: SecretLocation;
+    /** ISO 8601, UTC. */
+    asOf?: string;
+    verify?: "deep";
     vaults: Record<string, VaultConfig>;
     keys: Record<string, KeyConfig>;
 }
 
 export interface VaultConfig {
     sku: Sku;
+    location?: string;
+    purgeProtection?: boolean;
+    retentionDays?: number;
     identity?: { tenantId: string; clientId: string; clientSecretFrom: SecretLocation };
     access?: { objectId: string; keyPermissions: KeyPermission[] }[];
 }
 
 export interface KeyConfig {
     type: KeyType;
-    rotation?: { trigger?: string };
+    rotation?: Rotation;
+    minEnabledVersion?: number;
+    disabledVersions?: number[];
+    import?: KeySource[];
     deletionAllowed?: boolean;
     distribute: DistributionConfig[];
 }
@@ -41,7 +54,20 @@ export interface DistributionConfig {
     name?: string;
     purpose: Purpose[];
     protection: Protection;
+    tags?: Record<string, string>;
+    /** ISO 8601, UTC. */
+    notBefore?: string;
+    /** ISO 8601 duration. */
+    expiresAfter?: string;
+    onDelete?: Deletion;
 }
+
+/** Where a version comes from, if it isn't generated. */
+export type KeySource = { version: number } & (
+    | { from: SecretLocation; passphraseFrom?: SecretLocation }
+    | { sealed: string }
+    | { byok: SecretLocation; publicKey: SecretLocation }
+);
 
 /** One thing that is wrong with the config. */
 export interface Problem {
@@ -56,26 +82,120 @@ export interface Problem {
 type Path = readonly (string | number)[];
 
 const oneOf = (values: readonly string[]) => ({ error: `allowed: ${values.join(", ")}` });
-const location = z.custom<SecretLocation>(
-    isSecretLocation,
-    "allowed: env:NAME or file:PATH, which say where it is; the secret itself never stands in the config",
-);
+const location = z.custom<SecretLocation>(isSecretLocation, {
+    error: "allowed: env:NAME or file:PATH, which say where it is; the secret itself never stands in the config",
+    params: { secret: true },
+});
 const required = { error: "allowed: a text that isn't empty" };
 const text = z.string(required).min(1, required);
+const flag = z.boolean({ error: "allowed: true, false" });
+function wholeNumber(least: number, most?: number) {
+    const range = most === undefined ? `${least} or more` : `from ${least} to ${most}`;
+    const error = `allowed: a whole number, ${range}`;
+    return z
+        .number({ error })
+        .refine(
+            (value) => Number.isSafeInteger(value) && value >= least && value <= (most ?? Infinity),
+            { error },
+        );
+}
+/** What also has to pass a rule of `keys/`, which says what is wrong. */
+function checked<T extends z.ZodType>(
+    schema: T,
+    problemOf: (value: z.output<T>) => string | undefined,
+) {
+    return schema.superRefine((value, context) => {
+        const problem = problemOf(value);
+        if (problem) {
+            context.addIssue(problem);
+        }
+    });
+}
+const duration = checked(
+    z.string({ error: "allowed: an ISO 8601 duration, such as P90D" }),
+    durationProblem,
+);
+const date = checked(
+    z
+        .string({ error: "allowed: an ISO 8601 date, such as 2027-01-31" })
+        // A date without quotes is a timestamp in YAML, which Pulumi hands on as Go prints one.
+        .transform((value) => value.replace(/^(\S+) (\S+) ([+-]\d{4}) \S+$/, "$1T$2$3")),
+    momentProblem,
+).transform(moment);
+const tags = z
+    .unknown()
+    .superRefine((value, context) => {
+        // zod's records leave it out without a word.
+        if (Object.keys(value ?? {}).includes("__proto__")) {
+            context.addIssue({
+                code: "custom",
+                path: ["__proto__"],
+                message: "can't be a tag; allowed: any other name",
+            });
+        }
+    })
+    .pipe(
+        checked(
+            z.record(z.string(), z.string({ error: "allowed: a text" }), {
+                error: "allowed: an object of texts",
+            }),
+            tagsProblem,
+        ),
+    );
 function object<Shape extends z.ZodRawShape>(shape: Shape) {
     return z.strictObject(shape, {
         error: `allowed: an object with ${Object.keys(shape).join(", ")}`,
     });
 }
 
+const region = z
+    .string({ error: "allowed: the name of an Azure region, such as westeurope" })
+    .regex(/^[A-Za-z0-9 ]+$/, "allowed: the name of an Azure region, such as westeurope");
+const keySource = object({
+    version: wholeNumber(1),
+    from: location.optional(),
+    passphraseFrom: location.optional(),
+    sealed: text.optional(),
+    byok: location.optional(),
+    publicKey: location.optional(),
+})
+    .superRefine(({ from, passphraseFrom, sealed, byok, publicKey }, context) => {
+        const given = [from, sealed, byok].filter(Boolean).length;
+        if (given !== 1 || (passphraseFrom && !from) || !byok !== !publicKey) {
+            context.addIssue(
+                "allowed: version and one of from (with passphraseFrom, if it is encrypted), sealed, or byok with publicKey",
+            );
+        }
+    })
+    .transform((source) => source as KeySource);
+
+const retire = object({ after: duration, action: z.enum(retirements, oneOf(retirements)) });
+const rotation = object({
+    // `pulumi config set` writes 2 and true as a number and a boolean.
+    trigger: z
+        .union([z.string(), z.number(), z.boolean()], {
+            error: "allowed: a text, a number, true or false",
+        })
+        .transform(String)
+        .optional(),
+    interval: duration.optional(),
+    retire: retire.optional(),
+    keepEnabled: wholeNumber(1).optional(),
+    notifyBefore: duration.optional(),
+});
+
 const schemas = {
     environment: z.enum(environments, oneOf(environments)),
-    location: z
-        .string({ error: "allowed: the name of an Azure region, such as westeurope" })
-        .regex(/^[A-Za-z0-9 ]+$/, "allowed: the name of an Azure region, such as westeurope"),
+    location: region,
     seal: location.optional(),
+    asOf: date.optional(),
+    verify: z.enum(["deep"], oneOf(["deep"])).optional(),
     vault: object({
         sku: z.enum(skus, oneOf(skus)),
+        location: region.optional(),
+        purgeProtection: flag.optional(),
+        // https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+        retentionDays: wholeNumber(7, 90).optional(),
         identity: object({ tenantId: text, clientId: text, clientSecretFrom: location }).optional(),
         access: z
             .array(
@@ -95,16 +215,15 @@ const schemas = {
     }),
     key: object({
         type: z.enum(keyTypes, oneOf(keyTypes)),
-        rotation: object({
-            // `pulumi config set` writes 2 and true as a number and a boolean.
-            trigger: z
-                .union([z.string(), z.number(), z.boolean()], {
-                    error: "allowed: a text, a number, true or false",
-                })
-                .transform(String)
-                .optional(),
-        }).optional(),
-        deletionAllowed: z.boolean({ error: "allowed: true, false" }).optional(),
+        rotation: rotation.optional(),
+        minEnabledVersion: wholeNumber(0).optional(),
+        disabledVersions: z
+            .array(wholeNumber(1), { error: "allowed: a list of version numbers" })
+            .optional(),
+        import: z
+            .array(keySource, { error: "allowed: a list of versions that come from outside" })
+            .optional(),
+        deletionAllowed: flag.optional(),
         distribute: z.array(z.unknown(), { error: "allowed: a list of distributions" }).default([]),
     }),
     distribution: object({
@@ -116,10 +235,14 @@ const schemas = {
             })
             .min(1, { error: `empty; allowed: at least one of ${purposes.join(", ")}` }),
         protection: z.enum(protections, oneOf(protections)),
+        tags: tags.optional(),
+        notBefore: date.optional(),
+        expiresAfter: duration.optional(),
+        onDelete: z.enum(deletions, oneOf(deletions)).optional(),
     }),
 };
 
-const sections = ["environment", "location", "seal", "vaults", "keys"];
+const sections = ["environment", "location", "seal", "asOf", "verify", "vaults", "keys"];
 
 /**
  * Reads a stack's config as a whole.
@@ -136,8 +259,10 @@ export function parseStackConfig(
         }
     }
     const environment = reader.read(schemas.environment, texts.environment, ["environment"]);
-    const region = reader.read(schemas.location, texts.location, ["location"]);
+    const place = reader.read(schemas.location, texts.location, ["location"]);
     const seal = reader.read(schemas.seal, texts.seal, ["seal"]);
+    const asOf = reader.read(schemas.asOf, texts.asOf, ["asOf"]);
+    const verify = reader.read(schemas.verify, texts.verify, ["verify"]);
     const vaults = reader.readVaults(texts.vaults);
     const keys = reader.readKeys(texts.keys, vaults);
     if (reader.problems.length > 0) {
@@ -146,8 +271,10 @@ export function parseStackConfig(
     return {
         config: {
             environment: environment!,
-            location: region!,
+            location: place!,
             ...(seal && { seal }),
+            ...(asOf && { asOf }),
+            ...(verify && { verify }),
             vaults: Object.fromEntries(vaults) as Record<string, VaultConfig>,
             keys,
         },
@@ -194,7 +321,7 @@ class Reader {
                 this.problem(
                     at,
                     // In the place of a secret's location there may be the secret itself: it isn't quoted.
-                    issue.code === "custom" ? undefined : found,
+                    issue.code === "custom" && issue.params?.secret ? undefined : found,
                     found === undefined ? `missing; ${issue.message}` : issue.message,
                 );
             }
@@ -239,6 +366,7 @@ class Reader {
                 (value as { type?: unknown } | null)?.type,
             );
             const key = this.read(schemas.key, value, path);
+            this.checkRotation(value, path);
             const list = key?.distribute ?? listAt(value);
             const distribute = list.map((entry, index) => {
                 const at = [...path, "distribute", index];
@@ -255,8 +383,29 @@ class Reader {
         return keys;
     }
 
+    private checkRotation(key: unknown, path: Path): void {
+        const given = valueAt(key, ["rotation"]);
+        const { interval, notifyBefore } = validParts(rotation, given);
+        const { after } = validParts(retire, valueAt(given, ["retire"]));
+        const rule: Rotation = { interval, ...(after && { retire: { after, action: "keep" } }) };
+        for (const { path: at, reason } of rotationProblems(rule)) {
+            this.problem([...path, ...at], valueAt(key, at), reason);
+        }
+        const action = valueAt(given, ["retire", "action"]);
+        const nothingExpires =
+            (action === undefined || action === "keep" || action === "disable") &&
+            listAt(key).every((entry) => valueAt(entry, ["expiresAfter"]) === undefined);
+        if (notifyBefore !== undefined && nothingExpires) {
+            this.problem(
+                [...path, "rotation", "notifyBefore"],
+                notifyBefore,
+                "gives notice of expiry only, and no version of this key ever expires; allowed: with retire.action expire, or a distribution that has expiresAfter",
+            );
+        }
+    }
+
     private checkDistribution(
-        { vault, purpose, protection }: DistributionParts,
+        { vault, purpose, protection, onDelete }: DistributionParts,
         type: KeyType | undefined,
         vaults: DeclaredVaults,
         path: Path,
@@ -272,6 +421,13 @@ class Reader {
             declared && protection && protectionProblem({ name: vault!, ...declared }, protection);
         if (skuProblem) {
             this.problem([...path, "protection"], protection, skuProblem);
+        }
+        if (onDelete === "purge" && declared?.purgeProtection) {
+            this.problem(
+                [...path, "onDelete"],
+                onDelete,
+                `vault ${vault} has purge protection, so nothing in it can be purged; allowed: delete, detach`,
+            );
         }
         for (const [index, one] of purpose.entries()) {
             if (!one) {
@@ -328,18 +484,33 @@ interface DistributionParts {
     name: string | undefined;
     purpose: (Purpose | undefined)[];
     protection: Protection | undefined;
+    onDelete: Deletion | undefined;
 }
 
 function partsOf(entry: unknown): DistributionParts {
-    const { vault, name, purpose, protection } = (entry ?? {}) as Record<string, unknown>;
-    const { shape } = schemas.distribution;
+    const { vault, name, protection, onDelete } = validParts(schemas.distribution, entry);
+    const purpose = valueAt(entry, ["purpose"]);
     const list = Array.isArray(purpose) ? (purpose as unknown[]) : [];
+    const { element } = schemas.distribution.shape.purpose;
     return {
-        vault: shape.vault.safeParse(vault).data,
-        name: shape.name.safeParse(name).data,
-        purpose: list.map((one) => shape.purpose.element.safeParse(one).data),
-        protection: shape.protection.safeParse(protection).data,
+        vault,
+        name,
+        purpose: list.map((one) => element.safeParse(one).data),
+        protection,
+        onDelete,
     };
+}
+
+/** The members of an object that are right in themselves. */
+function validParts<Shape extends z.ZodRawShape>(
+    schema: z.ZodObject<Shape>,
+    value: unknown,
+): Partial<z.output<z.ZodObject<Shape>>> {
+    const parts = Object.entries(schema.shape).map(([name, member]) => [
+        name,
+        z.safeParse(member, valueAt(value, [name])).data,
+    ]);
+    return Object.fromEntries(parts) as Partial<z.output<z.ZodObject<Shape>>>;
 }
 
 function parseJson(text: string | undefined): unknown {
@@ -368,6 +539,8 @@ function propertiesAt(schema: z.ZodType, path: readonly PropertyKey[]): string[]
     for (const part of ["", ...path]) {
         if (part !== "" && current instanceof z.ZodObject) {
             current = (current.shape as Record<PropertyKey, z.ZodType>)[part]!;
+        } else if (current instanceof z.ZodArray) {
+            current = current.element as z.ZodType;
         }
         while (current instanceof z.ZodOptional || current instanceof z.ZodDefault) {
             current = current.unwrap() as z.ZodType;

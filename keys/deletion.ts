@@ -1,5 +1,9 @@
 import { KeymgmtError } from "./errors";
 
+/** What becomes of the copy when its distribution goes. */
+export const deletions = ["delete", "detach", "purge"] as const;
+export type Deletion = (typeof deletions)[number];
+
 const wayOut = (key: string) =>
     `To delete it after all, set deletionAllowed: true for ${key} (in the stack config: pulumi config set --path ` +
     `'keymgmt:keys.${key}.deletionAllowed' true; put the key back first if it was taken out), run pulumi up, and then repeat this.`;

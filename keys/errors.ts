@@ -4,6 +4,8 @@ export type KeymgmtErrorCode =
     | "SEAL_KEY"
     /** A sealed token doesn't open: other seal key, other binding, or damaged. */
     | "SEALED_TOKEN"
+    /** What was given as a key from outside can't be one of its key. */
+    | "KEY_MATERIAL"
     /** The key may not be deleted. */
     | "DELETION_NOT_ALLOWED"
     /** The name in the KMS is taken by a key that isn't ours. */
@@ -12,6 +14,10 @@ export type KeymgmtErrorCode =
     | "PUBLIC_KEY_MISMATCH"
     /** The KMS holds our key in another protection than the one that was asked for. */
     | "PROTECTION_MISMATCH"
+    /** The KMS's copy doesn't hold the private key. */
+    | "PROOF_FAILED"
+    /** Versions that aren't ours would go with ours. */
+    | "FOREIGN_VERSIONS"
     /** The KMS refused a request, or can't be reached. */
     | "KMS"
     /** No identity, or one that can't be used. */

@@ -1,4 +1,4 @@
-/** Types of keys, by Vault's names. A key has one for life. */
+/** Types of keys, by Vault's names where it has one. A key has one for life. */
 export const keyTypes = [
     "rsa-2048",
     "rsa-3072",
@@ -6,6 +6,7 @@ export const keyTypes = [
     "ecdsa-p256",
     "ecdsa-p384",
     "ecdsa-p521",
+    "ecdsa-secp256k1",
 ] as const;
 export type KeyType = (typeof keyTypes)[number];
 
@@ -19,8 +20,11 @@ export type Protection = (typeof protections)[number];
 
 export type KeyTypeDetails =
     | { family: "RSA"; /** Size of the modulus. */ bits: 2048 | 3072 | 4096 }
-    | { family: "EC"; /** Named as in JOSE (RFC 7518, section 6.2.1.1). */ curve: Curve };
-export type Curve = "P-256" | "P-384" | "P-521";
+    | {
+          family: "EC";
+          /** Named as in JOSE (RFC 7518, section 6.2.1.1; RFC 8812, section 3.1). */ curve: Curve;
+      };
+export type Curve = "P-256" | "P-384" | "P-521" | "secp256k1";
 
 const details: Record<KeyType, KeyTypeDetails> = {
     "rsa-2048": { family: "RSA", bits: 2048 },
@@ -29,6 +33,7 @@ const details: Record<KeyType, KeyTypeDetails> = {
     "ecdsa-p256": { family: "EC", curve: "P-256" },
     "ecdsa-p384": { family: "EC", curve: "P-384" },
     "ecdsa-p521": { family: "EC", curve: "P-521" },
+    "ecdsa-secp256k1": { family: "EC", curve: "secp256k1" },
 };
 
 export function keyTypeDetails(type: KeyType): KeyTypeDetails {

@@ -14,8 +14,12 @@ export interface KeyVersion {
     publicKey: string;
     /** RFC 7638, SHA-256, base64url. */
     thumbprint: string;
-    /** The private key (PKCS#8 DER), sealed: see seal.ts. */
+    /** The private key (PKCS#8 DER), sealed: see seal.ts. Empty for an external version. */
     sealed: string;
+    /** Where it is from, if it wasn't generated: imported with its private key, or external, wrapped elsewhere for one vault. */
+    origin?: "imported" | "external";
+    /** The .byok file of an external version, base64url. */
+    byok?: string;
 }
 
 /** Which key a version belongs to: bound into its sealed token, so that no token can pass for another one. */
@@ -42,11 +46,11 @@ export function thumbprint(publicKey: KeyObject): Promise<string> {
     return calculateJwkThumbprint(publicKey.export({ format: "jwk" }));
 }
 
-/** Makes a version with new key material, which leaves this function only sealed. */
+/** Makes a version with new key material, which leaves this function only sealed. @param createdAt ISO 8601, UTC */
 export async function generateKeyVersion(
     identity: VersionIdentity,
     sealKey: SealKey,
-    createdAt: Date,
+    createdAt: string,
 ): Promise<KeyVersion> {
     const privateKey = await generatePrivateKey(identity.type);
     const publicKey = createPublicKey(privateKey);
@@ -54,14 +58,52 @@ export async function generateKeyVersion(
     try {
         return {
             version: identity.version,
-            createdAt: createdAt.toISOString(),
+            createdAt,
             publicKey: publicKey.export({ format: "pem", type: "spki" }) as string,
             thumbprint: await thumbprint(publicKey),
-            sealed: await seal(sealKey, material, materialBinding(identity)),
+            sealed: await sealMaterial(identity, material, sealKey),
         };
     } finally {
         material.fill(0);
     }
+}
+
+/** What can be told to everyone of a key from outside. */
+export interface PublicPart {
+    /** PEM, SubjectPublicKeyInfo. */
+    publicKey: string;
+    /** RFC 7638, SHA-256, base64url. */
+    thumbprint: string;
+}
+
+/** A version whose private key is from outside: see readPrivateKey. @param createdAt ISO 8601, UTC */
+export async function importedKeyVersion(
+    identity: VersionIdentity,
+    { material, publicKey, thumbprint }: PublicPart & { material: Uint8Array },
+    sealKey: SealKey,
+    createdAt: string,
+): Promise<KeyVersion> {
+    const sealed = await sealMaterial(identity, material, sealKey);
+    const { version } = identity;
+    return { version, createdAt, publicKey, thumbprint, sealed, origin: "imported" };
+}
+
+/** A version whose private key we never see. @param createdAt ISO 8601, UTC */
+export function externalKeyVersion(
+    { version }: VersionIdentity,
+    { publicKey, thumbprint, byok }: PublicPart & { byok: string },
+    createdAt: string,
+): KeyVersion {
+    return { version, createdAt, publicKey, thumbprint, sealed: "", origin: "external", byok };
+}
+
+/** Seals a private key, PKCS#8 DER, as the material of one version. */
+export function sealMaterial(
+    identity: VersionIdentity,
+    material: Uint8Array,
+    sealKey: SealKey,
+): Promise<string> {
+    return seal(sealKey, material, materialBinding(identity));
 }
 
 /**

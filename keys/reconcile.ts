@@ -1,21 +1,10 @@
+import type { Attributes, Copy, WantedCopy } from "./copy";
 import type { Protection } from "./keyType";
 
-/** A version of a key in a KMS. */
-export interface Copy {
-    /** The KMS's own name of the version. */
-    id: string;
-    /** ISO 8601, UTC, whole seconds: the order in which the KMS got them, but for those of one second. */
-    createdAt: string;
-    enabled: boolean;
-    /** RFC 7638, of the public key. */
-    thumbprint: string;
-    /** How the KMS holds it. */
-    protection: Protection;
-}
-
-export interface WantedVersion {
-    version: number;
-    thumbprint: string;
+export interface Change {
+    copy: Copy;
+    /** The attributes that differ, as they should be; a date that should be none is undefined. */
+    to: Partial<Attributes>;
 }
 
 export interface Plan {
@@ -23,8 +12,10 @@ export interface Plan {
     present: Map<number, Copy>;
     /** Our versions to import, in this order; the last one becomes the KMS's current version. */
     imports: number[];
-    /** Our versions whose copy is disabled, which it must not be. */
-    enable: number[];
+    /** Copies of ours whose attributes differ; to be changed after the imports, so that a new version is there before an old one goes. */
+    changes: Change[];
+    /** Copies of ours that another one stands for: the same version once more, or in another protection. */
+    older: Copy[];
     /** Versions that aren't ours. They are reported, never touched. */
     foreign: Copy[];
 }
@@ -33,30 +24,51 @@ export interface Plan {
  * What a KMS lacks to agree with us. Every missing version is imported, oldest first. The KMS serves the version that it got
  * last, so our latest one comes once more when something else would be on top, or may be: of two versions of one second, nobody
  * can tell which came last. (Ours come in order, so that only a foreign one can be it.)
- * @param wanted our versions, oldest first; not empty
+ *
+ * A copy can't leave the protection that it came with, and one in software must not pass for one in an HSM: where the protection is
+ * another, the version is imported anew and the old copy disabled.
+ * @param wanted our versions, oldest first
  * @param copies what the KMS has of the key
  */
-export function reconcile(wanted: readonly WantedVersion[], copies: readonly Copy[]): Plan {
+export function reconcile(
+    wanted: readonly WantedCopy[],
+    protection: Protection,
+    copies: readonly Copy[],
+): Plan {
+    const versionOf = new Map(wanted.map((version) => [version.thumbprint, version]));
+    const ours = copies.filter(({ thumbprint }) => versionOf.has(thumbprint));
+    const foreign = copies.filter(({ thumbprint }) => !versionOf.has(thumbprint));
     const present = new Map<number, Copy>();
     for (const { version, thumbprint } of wanted) {
-        const newest = newestOf(copies.filter((copy) => copy.thumbprint === thumbprint));
+        const newest = newestOf(
+            ours.filter((copy) => copy.thumbprint === thumbprint && copy.protection === protection),
+        );
         if (newest) {
             present.set(version, newest);
         }
     }
-    const ours = new Set(wanted.map(({ thumbprint }) => thumbprint));
     const imports = wanted.map(({ version }) => version).filter((version) => !present.has(version));
-
-    const latest = wanted[wanted.length - 1]!.version;
-    const latestCopy = present.get(latest);
-    const foreign = copies.filter((copy) => !ours.has(copy.thumbprint));
+    const latest = wanted.at(-1)?.version;
+    const latestCopy = latest && present.get(latest);
     if (latestCopy && (imports.length > 0 || isCovered(latestCopy))) {
         imports.push(latest);
     }
+    const changes = ours.flatMap((copy): Change[] => {
+        const {
+            version: _version,
+            thumbprint: _thumbprint,
+            ...to
+        } = versionOf.get(copy.thumbprint)!;
+        const superseded = copy.protection !== protection;
+        const differing = superseded ? copy.enabled && { enabled: false } : differences(copy, to);
+        return differing ? [{ copy, to: differing }] : [];
+    });
+    const counting = new Set(present.values());
     return {
         present,
         imports,
-        enable: [...present].flatMap(([version, { enabled }]) => (enabled ? [] : [version])),
+        changes,
+        older: ours.filter((copy) => !counting.has(copy)),
         foreign,
     };
 
@@ -66,6 +78,32 @@ export function reconcile(wanted: readonly WantedVersion[], copies: readonly Cop
             foreign.some((copy) => copy.createdAt === createdAt)
         );
     }
+}
+
+/** Whether a KMS agrees with us. */
+export function isInStep({ imports, changes }: Plan): boolean {
+    return imports.length === 0 && changes.length === 0;
+}
+
+function differences(from: Attributes, to: Attributes): Partial<Attributes> | undefined {
+    const { enabled, purposes, tags, notBefore, expiresAt } = to;
+    const differing: Partial<Attributes> = {
+        ...(from.enabled !== enabled && { enabled }),
+        ...(!sameSet(from.purposes, purposes) && { purposes }),
+        ...(!sameTags(from.tags, tags) && { tags }),
+        ...(from.notBefore !== notBefore && { notBefore }),
+        ...(from.expiresAt !== expiresAt && { expiresAt }),
+    };
+    return Object.keys(differing).length > 0 ? differing : undefined;
+}
+
+function sameSet(a: readonly string[], b: readonly string[]): boolean {
+    return a.length === b.length && a.every((value) => b.includes(value));
+}
+
+function sameTags(a: Attributes["tags"], b: Attributes["tags"]): boolean {
+    const names = Object.keys(a);
+    return sameSet(names, Object.keys(b)) && names.every((name) => a[name] === b[name]);
 }
 
 function newestOf(copies: readonly Copy[]): Copy | undefined {

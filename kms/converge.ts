@@ -1,71 +1,70 @@
+import { isOfEarlierKey, type Copy, type Owner, type WantedCopy } from "../keys/copy";
 import { KeymgmtError } from "../keys/errors";
 import { openKeyVersion, type KeyVersion } from "../keys/keyVersion";
-import type { KeyType, Protection, Purpose } from "../keys/keyType";
-import { reconcile, type Copy } from "../keys/reconcile";
+import type { KeyType, Protection } from "../keys/keyType";
+import { reconcile, type Plan } from "../keys/reconcile";
 import type { SealKey } from "../keys/seal";
-import { OutcomeUnknownError, SoftDeletedError, type Kms } from "./kms";
+import { OutcomeUnknownError, SoftDeletedError, type Kms, type Material } from "./kms";
 
 /** One key in one KMS, as it should be. */
-export interface Distribution {
-    key: string;
+export interface Distribution extends Owner {
     type: KeyType;
     /** The key's name in the KMS. */
     name: string;
     /** All versions, oldest first. */
     versions: readonly KeyVersion[];
-    purposes: readonly Purpose[];
+    /** The same, as the KMS should hold them. */
+    wanted: readonly WantedCopy[];
     protection: Protection;
 }
 
-/** What is known from earlier of the copies in the KMS. */
-export interface Known {
-    /** Our version -> its copy. */
-    copies: ReadonlyMap<number, Copy>;
-    /** The purposes that those copies have; undefined if that isn't known. */
-    purposes?: readonly Purpose[];
-}
+/** What a KMS has of a key, told apart: see Plan. */
+export type Inventory = Pick<Plan, "present" | "older" | "foreign">;
 
 // A lost answer is rare; twice in a row and more, the network is down and the user should hear of it.
 const attempts = 3;
 
 /**
- * Makes a KMS agree with us: lists what it has and does only what is missing, in version order. Run again after an
- * interruption at any point, it neither imports twice nor skips.
- * @param known what an earlier run left in the state
- * @param progress called after each step with our version -> copy so far
- * @returns our version -> its copy
+ * Makes a KMS agree with us: lists what it has and does only what is missing, in version order, new versions before older ones are
+ * retired. Run again after an interruption at any point, it neither imports twice nor skips.
+ * @param known what an earlier run saw
+ * @param progress called after each step with what the KMS has so far
  */
 export async function converge(
     kms: Kms,
     wanted: Distribution,
-    known: Known,
+    known: readonly Copy[],
     sealKey: SealKey,
-    progress: (copies: ReadonlyMap<number, Copy>) => void,
-): Promise<ReadonlyMap<number, Copy>> {
-    const seen = new Map([...known.copies.values()].map((copy) => [copy.id, copy]));
+    progress: (inventory: Inventory) => void,
+): Promise<Inventory> {
+    const seen = new Map(known.map((copy) => [copy.id, copy]));
+    let revived = false;
     for (let attempt = 1; ; attempt++) {
-        const copies = await kms.copies(wanted.name, seen);
-        const plan = reconcile(wanted.versions, copies);
-        assertOurs(kms, wanted, copies.length, plan.foreign.length);
-        assertProtection(kms, wanted, plan.present);
-        const result = new Map(plan.present);
-        progress(result);
+        const copies = new Map(
+            (await kms.copies(wanted.name, seen)).map((copy) => [copy.id, copy]),
+        );
+        const inventory = () => reconcile(wanted.wanted, wanted.protection, [...copies.values()]);
+        const see = (copy: Copy) => {
+            seen.set(copy.id, copy);
+            copies.set(copy.id, copy);
+            progress(inventory());
+        };
+        const plan = inventory();
+        if (!revived) {
+            assertOurs(kms, wanted, copies.size, plan.foreign);
+        }
+        progress(plan);
         try {
-            const ours = copies.filter((copy) => !plan.foreign.includes(copy));
-            await setPurposes(kms, wanted, ours, known);
-            for (const version of plan.enable) {
-                const copy = result.get(version)!;
-                await kms.enable(wanted.name, copy.id);
-                result.set(version, { ...copy, enabled: true });
-                progress(result);
+            if (revived) {
+                await disableEarlierKey(kms, wanted, plan.foreign, see);
             }
             for (const version of plan.imports) {
-                const copy = await importVersion(kms, wanted, version, sealKey);
-                seen.set(copy.id, copy);
-                result.set(version, copy);
-                progress(result);
+                see(await importVersion(kms, wanted, version, sealKey));
             }
-            return new Map([...result].sort(([a], [b]) => a - b));
+            for (const { copy, to } of inventory().changes) {
+                see(await kms.setAttributes(wanted.name, copy.id, to));
+            }
+            return inventory();
         } catch (error) {
             if (!(error instanceof SoftDeletedError || error instanceof OutcomeUnknownError)) {
                 throw error;
@@ -74,7 +73,7 @@ export async function converge(
                 throw unsettled(kms, wanted, error);
             }
             if (error instanceof SoftDeletedError) {
-                await recover(kms, wanted);
+                revived = await recover(kms, wanted);
             }
         }
     }
@@ -97,46 +96,21 @@ function unsettled(
     );
 }
 
-function assertOurs(kms: Kms, wanted: Distribution, copies: number, foreign: number): void {
-    if (copies > 0 && foreign === copies) {
+/** What a run left that was killed while it took a name over from an earlier key is ours to go on with: all of it disabled. */
+function assertOurs(
+    kms: Kms,
+    wanted: Distribution,
+    copies: number,
+    foreign: readonly Copy[],
+): void {
+    const takenOver = foreign.every((copy) => !copy.enabled && isOfEarlierKey(copy, wanted));
+    if (copies > 0 && foreign.length === copies && !takenOver) {
         throw new KeymgmtError(
             "NAME_TAKEN",
             `${kms.description} has a key ${wanted.name} that isn't key ${wanted.key}: none of its ${copies} version(s) has one of our public keys. ` +
                 `It isn't touched. Distribute ${wanted.key} under another name. (It may be from an earlier key of this name; then only it can open ` +
-                `what was encrypted with it, so delete and purge it only if nobody needs it.)`,
+                `what was encrypted with it, so delete it only if nobody needs it.)`,
         );
-    }
-}
-
-/** A copy can't leave the protection that it came with, and one in software must not pass for one in an HSM. */
-function assertProtection(
-    kms: Kms,
-    { key, name, protection }: Distribution,
-    present: ReadonlyMap<number, Copy>,
-): void {
-    for (const [version, copy] of present) {
-        if (copy.protection !== protection) {
-            throw new KeymgmtError(
-                "PROTECTION_MISMATCH",
-                `Version ${version} of key ${key} is in ${kms.description} as ${name} (${kms.keyId(name, copy.id)}), but its protection there is ` +
-                    `${copy.protection} and not ${protection}, which can't change. Distribute ${key} under another name, or purge the key there first.`,
-            );
-        }
-    }
-}
-
-async function setPurposes(
-    kms: Kms,
-    wanted: Distribution,
-    ours: readonly Copy[],
-    known: Known,
-): Promise<void> {
-    const knownIds = new Set([...known.copies.values()].map(({ id }) => id));
-    const same = sameSet(known.purposes ?? [], wanted.purposes);
-    for (const copy of ours) {
-        if (!same || !knownIds.has(copy.id)) {
-            await kms.setPurposes(wanted.name, copy.id, wanted.purposes);
-        }
     }
 }
 
@@ -147,44 +121,82 @@ async function importVersion(
     sealKey: SealKey,
 ): Promise<Copy> {
     const ours = wanted.versions.find((candidate) => candidate.version === version)!;
-    const { key, type, name, purposes, protection } = wanted;
-    const material = await openKeyVersion({ key, type, version }, ours.sealed, sealKey);
-    let copy: Copy;
-    try {
-        const transfer = { key, type, version, thumbprint: ours.thumbprint, purposes, protection };
-        copy = await kms.importVersion(name, transfer, material);
-    } finally {
-        material.fill(0);
-    }
-    if (copy.thumbprint !== ours.thumbprint) {
+    const {
+        thumbprint,
+        version: _version,
+        ...attributes
+    } = wanted.wanted.find((candidate) => candidate.version === version)!;
+    const { key, type, name, protection } = wanted;
+    const transfer = { key, type, version, protection, attributes };
+    const copy = await withMaterial(ours, { key, type, version }, sealKey, (material) =>
+        kms.importVersion(name, transfer, material),
+    );
+    if (copy.thumbprint !== thumbprint) {
         throw new KeymgmtError(
             "PUBLIC_KEY_MISMATCH",
             `${kms.description} returned another public key for version ${version} of key ${key} (${kms.keyId(name, copy.id)}): ` +
-                `thumbprint ${copy.thumbprint} instead of ${ours.thumbprint}. Do not use that version; find out what stands between you and the vault.`,
+                `thumbprint ${copy.thumbprint} instead of ${thumbprint}. Do not use that version; find out what stands between you and the vault.`,
         );
     }
-    assertProtection(kms, wanted, new Map([[version, copy]]));
+    if (copy.protection !== protection) {
+        throw new KeymgmtError(
+            "PROTECTION_MISMATCH",
+            `${kms.description} took version ${version} of key ${key} (${kms.keyId(name, copy.id)}) with protection ${copy.protection} and not ${protection}. ` +
+                `Do not use that version; find out what stands between you and the vault.`,
+        );
+    }
     return copy;
 }
 
-/** A soft-deleted key with our material comes back; another one is left alone. */
-async function recover(kms: Kms, wanted: Distribution): Promise<void> {
+async function withMaterial<T>(
+    { sealed, byok }: KeyVersion,
+    identity: { key: string; type: KeyType; version: number },
+    sealKey: SealKey,
+    use: (material: Material) => Promise<T>,
+): Promise<T> {
+    if (byok !== undefined) {
+        return use({ wrapped: Buffer.from(byok, "base64url") });
+    }
+    const plain = await openKeyVersion(identity, sealed, sealKey);
+    try {
+        return await use({ plain });
+    } finally {
+        plain.fill(0);
+    }
+}
+
+/**
+ * A soft-deleted key comes back when its material is ours, or when it is what this stack left of an earlier key of the same name, whose deletion
+ * was permitted; another one is left alone.
+ * @returns whether it is of an earlier key
+ */
+async function recover(kms: Kms, wanted: Distribution): Promise<boolean> {
     const deleted = await kms.softDeleted(wanted.name);
     if (deleted === undefined) {
-        return;
+        return false;
     }
-    const ours = wanted.versions.find(({ thumbprint }) => thumbprint === deleted.thumbprint);
-    if (!ours) {
+    const ours = wanted.wanted.some(({ thumbprint }) => thumbprint === deleted.thumbprint);
+    if (!ours && !isOfEarlierKey(deleted, wanted)) {
         throw new KeymgmtError(
             "NAME_TAKEN",
             `The name ${wanted.name} in ${kms.description} is held by a soft-deleted key that isn't key ${wanted.key} (its public key is another). ` +
                 `Purge that key, wait until its retention is over, or distribute ${wanted.key} under another name.`,
         );
     }
-    assertProtection(kms, wanted, new Map([[ours.version, deleted]]));
     await kms.recover(wanted.name);
+    return !ours;
 }
 
-export function sameSet(a: readonly string[], b: readonly string[]): boolean {
-    return a.length === b.length && a.every((value) => b.includes(value));
+/** That key was deleted, and only its name was needed back. */
+async function disableEarlierKey(
+    kms: Kms,
+    wanted: Distribution,
+    foreign: readonly Copy[],
+    see: (copy: Copy) => void,
+): Promise<void> {
+    for (const copy of foreign) {
+        if (copy.enabled && isOfEarlierKey(copy, wanted)) {
+            see(await kms.setAttributes(wanted.name, copy.id, { enabled: false }));
+        }
+    }
 }

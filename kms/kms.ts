@@ -1,17 +1,21 @@
-import type { KeyType, Protection, Purpose } from "../keys/keyType";
-import type { Copy } from "../keys/reconcile";
+import type { Attributes, Copy } from "../keys/copy";
+import type { KeyType, Protection } from "../keys/keyType";
+import type { Proof } from "../keys/proof";
 
 /** A version of one of our keys on its way into a KMS. */
 export interface Transfer {
     key: string;
     type: KeyType;
     version: number;
-    thumbprint: string;
-    purposes: readonly Purpose[];
     protection: Protection;
+    attributes: Attributes;
 }
 
-/** A place that keys are distributed to. All methods throw KeymgmtError, code KMS unless said otherwise. */
+export type Material =
+    | { /** PKCS#8 DER. */ plain: Uint8Array }
+    | { /** A `.byok` file, wrapped for this KMS by somebody else. */ wrapped: Uint8Array };
+
+/** A place that keys are distributed to. All methods throw KeymgmtError, code KMS unless said otherwise, and KmsGoneError. */
 export interface Kms {
     /** What error messages call it. */
     readonly description: string;
@@ -19,19 +23,27 @@ export interface Kms {
     keyId(name: string, copyId?: string): string;
     /**
      * The versions of the key `name`, in no particular order; empty if there's no such key.
-     * @param known copies whose public key was compared before, by their id: what they are for life is taken from here
+     * @param known copies that were seen before, by their id: asked for again only where the KMS says that they have changed since
      */
     copies(name: string, known: ReadonlyMap<string, Copy>): Promise<Copy[]>;
     /**
      * Brings a version in; it becomes the current one.
-     * @param material PKCS#8 DER
      * @throws SoftDeletedError, OutcomeUnknownError
      */
-    importVersion(name: string, transfer: Transfer, material: Uint8Array): Promise<Copy>;
-    enable(name: string, copyId: string): Promise<void>;
-    setPurposes(name: string, copyId: string, purposes: readonly Purpose[]): Promise<void>;
+    importVersion(name: string, transfer: Transfer, material: Material): Promise<Copy>;
+    /** Changes those attributes that are given; a date that is given as undefined is taken away. */
+    setAttributes(name: string, copyId: string, to: Partial<Attributes>): Promise<Copy>;
+    /**
+     * Has the KMS give notice before a version of the key expires.
+     * @param notifyBefore ISO 8601 duration; undefined: no notice
+     */
+    setNotice(name: string, notifyBefore: string | undefined): Promise<void>;
+    /** Has the copy show that it holds the private half of `publicKey`. @throws KeymgmtError PROOF_FAILED */
+    prove(name: string, copy: Copy, type: KeyType, publicKey: string): Promise<Proof>;
     /** Deletes the key with all versions, as softly as the KMS can; nothing if it isn't there. */
     remove(name: string): Promise<void>;
+    /** Destroys the soft-deleted key `name` for good; nothing if it isn't there. */
+    purge(name: string): Promise<void>;
     /** The current version of the soft-deleted key `name`; undefined if there's none. */
     softDeleted(name: string): Promise<Copy | undefined>;
     /** Brings the soft-deleted key back, with all versions. */
@@ -43,3 +55,6 @@ export class SoftDeletedError extends Error {}
 
 /** The request may or may not have worked: its answer was lost. The KMS has to be asked before it's sent again. */
 export class OutcomeUnknownError extends Error {}
+
+/** There's no KMS where it should be. */
+export class KmsGoneError extends Error {}

@@ -1,12 +1,23 @@
 import type { dynamic } from "@pulumi/pulumi";
-import { assertCopyMayBeDeleted } from "../keys/deletion";
+import {
+    isOfEarlierKey,
+    tagsProblem,
+    wantedCopies,
+    type Copy,
+    type WantedCopy,
+} from "../keys/copy";
+import { assertCopyMayBeDeleted, type Deletion } from "../keys/deletion";
+import { moment } from "../keys/duration";
+import { KeymgmtError } from "../keys/errors";
 import { purposeProblem, type KeyType, type Protection, type Purpose } from "../keys/keyType";
 import type { KeyVersion } from "../keys/keyVersion";
-import { reconcile, type Copy } from "../keys/reconcile";
+import type { LifecycleVersion } from "../keys/lifecycle";
+import type { Proof } from "../keys/proof";
+import { isInStep, reconcile } from "../keys/reconcile";
 import { keyNameProblem, foldName } from "../kms/azureKeyVault/names";
 import { protectionProblem } from "../kms/azureKeyVault/sku";
-import { converge, sameSet } from "../kms/converge";
-import type { Kms } from "../kms/kms";
+import { converge, type Inventory } from "../kms/converge";
+import { KmsGoneError, type Kms } from "../kms/kms";
 import { declarePlace, isDeclaredKey, isDeclaredPlace } from "./declared";
 import type { Provider } from "./dynamicResource";
 import { distributedKeyInputs, failuresOf, isUnknown } from "./inputs";
@@ -21,31 +32,73 @@ export interface Inputs {
     /** Its latest version: known in a preview, when `versions` isn't. */
     version: number;
     versions: KeyVersion[];
+    /** All its versions, known in a preview. */
+    lifecycle: LifecycleVersion[];
+    notifyBefore?: string;
     /** The key's name in the vault. */
     name: string;
     vault: Vault;
     identity: IdentityReference;
     purposes: Purpose[];
     protection: Protection;
+    tags: Record<string, string>;
+    notBefore?: string;
+    expiresAfter?: string;
+    onDelete: Deletion;
+    verify?: "deep";
+    /** As in project/stack. */
+    stack: string;
     deletionAllowed: boolean;
     seal: SealReference;
 }
 
 /** The sealed material isn't among it: it is in the state of the key. */
 export interface State extends Omit<Inputs, "versions"> {
-    schemaVersion: 1;
+    schemaVersion: 2;
     /** Our version -> its copy. */
     copies: Record<string, Copy>;
+    /** Copies of ours that another one stands for. */
+    older: Copy[];
+    /** Versions in the vault that aren't ours. */
+    foreign: Copy[];
+    /** Our version -> how its copy showed that it holds the private key, when it was asked to last. */
+    proofs: Record<string, Proof>;
     /** Versionless key id (URL). */
     keyId: string;
     /** Key id (URL) of the current version. */
     versionedKeyId: string;
     /** The public key of each copy was compared with ours. */
     verified: boolean;
+    /** The vault holds all versions, in order, each as it should be. */
+    inStep: boolean;
 }
 
+/** As it was before versions had lifecycles. */
+export type StateOfSchema1 = Pick<
+    State,
+    | "key"
+    | "type"
+    | "version"
+    | "name"
+    | "vault"
+    | "identity"
+    | "purposes"
+    | "protection"
+    | "deletionAllowed"
+    | "seal"
+    | "keyId"
+    | "versionedKeyId"
+    | "verified"
+> & {
+    schemaVersion: 1;
+    copies: Record<
+        string,
+        Pick<Copy, "id" | "createdAt" | "enabled" | "thumbprint" | "protection">
+    >;
+};
+
 /** Makes one vault agree with one key. */
-export const provider: Provider<Inputs, State> = forHost({
+export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
     async check(olds, news) {
         const old = olds as Partial<Inputs>;
         const parsed = distributedKeyInputs.safeParse(news);
@@ -64,14 +117,17 @@ export const provider: Provider<Inputs, State> = forHost({
         return { inputs: { ...inputs, identity } };
     },
 
-    diff(_id, olds, news) {
+    diff(_id, state, news) {
+        const olds = currentState(state);
+        const { key, name, vault, protection } = news;
         const moved = {
-            key: olds.key !== news.key,
-            name: foldName(olds.name) !== foldName(news.name),
+            key: olds.key !== key,
+            name: foldName(olds.name) !== foldName(name),
             vault:
-                !isUnknown(news.vault) &&
-                (foldName(olds.vault.name) !== foldName(news.vault.name) ||
-                    (!isUnknown(news.vault.uri) && !sameUrl(olds.vault.uri, news.vault.uri))),
+                !isUnknown(vault) &&
+                (foldName(olds.vault.name) !== foldName(vault.name) ||
+                    (!isUnknown(vault.uri) && !sameUrl(olds.vault.uri, vault.uri))),
+            protection: !isUnknown(protection) && olds.protection !== protection,
         };
         const replaces = Object.entries(moved).flatMap(([name, yes]) => (yes ? [name] : []));
         return Promise.resolve({ replaces, changes: replaces.length > 0 || differs(olds, news) });
@@ -82,38 +138,45 @@ export const provider: Provider<Inputs, State> = forHost({
         return { id: kms.keyId(inputs.name), outs: await settle(kms, inputs, undefined) };
     },
 
-    async read(id, state) {
+    async read(id, props) {
+        const state = currentState(props);
         const kms = await kmsOf(state);
-        const found = await kms.copies(state.name, byId(state.copies));
-        const ours = Object.entries(state.copies).map(([version, { thumbprint }]) => ({
-            version: Number(version),
-            thumbprint,
-        }));
-        const { present } = reconcile(ours, found);
+        const found = await copiesOf(kms, state);
+        const inventory = reconcile(wantedOf(state, thumbprintsOf(state)), state.protection, found);
         // No id says that it's gone; the next update distributes it anew.
-        return present.size === 0 ? {} : { id, props: stateOf(kms, state, present) };
+        return inventory.present.size + inventory.older.length === 0
+            ? {}
+            : { id, props: stateOf(kms, state, inventory, state.proofs) };
     },
 
     async update(_id, olds, news) {
-        return { outs: await settle(await kmsOf(news), news, olds) };
+        return { outs: await settle(await kmsOf(news), news, currentState(olds)) };
     },
 
-    async delete(_id, state) {
-        const { key, name, vault, deletionAllowed } = state;
+    async delete(_id, props) {
+        const state = currentState(props);
+        const { key, name, vault, deletionAllowed, onDelete } = state;
         assertCopyMayBeDeleted(
             { key, name, vault: vault.name },
             deletionAllowed,
             isDeclaredKey(key),
         );
         // Another resource has taken the copy over: one with another logical name, or this one's replacement.
-        if (isDeclaredPlace(state)) {
+        if (isDeclaredPlace(state) || onDelete === "detach") {
             return;
         }
         const kms = await kmsOf(state);
-        const ours = new Set(Object.values(state.copies).map(({ thumbprint }) => thumbprint));
-        const found = await kms.copies(name, byId(state.copies));
+        const found = await copiesOf(kms, state);
+        const ours = new Set(allCopies(state).map(({ thumbprint }) => thumbprint));
         if (found.some(({ thumbprint }) => ours.has(thumbprint))) {
+            assertNoneForeign(
+                state,
+                found.filter(({ thumbprint }) => !ours.has(thumbprint)),
+            );
             await kms.remove(name);
+            if (onDelete === "purge") {
+                await kms.purge(name);
+            }
         }
     },
 });
@@ -123,7 +186,7 @@ function kmsOf({ vault, identity, seal }: Pick<Inputs, "vault" | "identity" | "s
 }
 
 function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[] {
-    const { key, type, name, vault, purposes, protection, seal } = inputs;
+    const { type, name, vault, purposes, protection, seal } = inputs;
     const failures: dynamic.CheckFailure[] = [];
     const nameProblem = isUnknown(name) ? undefined : keyNameProblem(name);
     if (nameProblem) {
@@ -141,15 +204,31 @@ function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[
     if (skuProblem) {
         failures.push({ property: "protection", reason: skuProblem });
     }
-    const samePlace =
-        old.vault?.name === vault.name &&
-        old.name !== undefined &&
-        foldName(old.name) === foldName(name);
-    if (samePlace && old.protection !== protection && !isUnknown(protection)) {
+    if (inputs.onDelete === "purge" && !isUnknown(vault) && vault.purgeProtection === true) {
         failures.push({
-            property: "protection",
-            reason: `the copy ${name} of key ${key} in vault ${vault.name} is protected by ${old.protection}, which can't change in place: distribute it with protection ${protection} under another name`,
+            property: "onDelete",
+            reason: `vault ${vault.name} has purge protection, so nothing in it can be purged; allowed: delete, detach`,
         });
+    }
+    const hosts = isUnknown(inputs.lifecycle) ? [] : inputs.lifecycle;
+    for (const { version, vaultHost } of hosts) {
+        const here = isUnknown(vault) || isUnknown(vault.uri) || new URL(vault.uri).host;
+        if (vaultHost !== undefined && here !== true && here !== vaultHost) {
+            failures.push({
+                property: "vault",
+                reason: `version ${version} of key ${inputs.key} is external: its .byok file is for the vault at ${vaultHost}, so no other can take it, and vault ${vault.name} is at ${here}`,
+            });
+        }
+        if (vaultHost !== undefined && protection === "software") {
+            failures.push({
+                property: "protection",
+                reason: `version ${version} of key ${inputs.key} is external: its .byok file is for an HSM; allowed: hsm`,
+            });
+        }
+    }
+    const tagProblem = isUnknown(inputs.tags) ? undefined : tagsProblem(inputs.tags);
+    if (tagProblem) {
+        failures.push({ property: "tags", reason: tagProblem });
     }
     if (old.seal && old.seal.id !== seal.id) {
         failures.push({
@@ -162,27 +241,64 @@ function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[
 
 /** Whether the vault or what is known of it lags behind. That the sealed material isn't known yet is no difference. */
 function differs(olds: State, news: Inputs): boolean {
-    const { copies } = olds;
-    const complete = isUnknown(news.version) || Object.keys(copies).length === news.version;
-    const enabled = Object.values(copies).every((copy) => copy.enabled);
-    const sameMaterial =
-        isUnknown(news.versions) ||
-        news.versions.every(
-            ({ version, thumbprint }) => copies[version]?.thumbprint === thumbprint,
-        );
-    const { purposes, deletionAllowed, seal, identity, vault } = news;
+    const { deletionAllowed, seal, identity, vault, onDelete, notifyBefore } = news;
     const same = (a: unknown, b: unknown) =>
         isUnknown(b) || JSON.stringify(a) === JSON.stringify(b);
     return !(
-        complete &&
-        enabled &&
-        sameMaterial &&
-        (isUnknown(purposes) || sameSet(olds.purposes, purposes)) &&
+        news.verify !== "deep" &&
+        vaultAgrees(olds, news) &&
         same(olds.deletionAllowed, deletionAllowed) &&
+        same(olds.onDelete, onDelete) &&
+        same(olds.notifyBefore, notifyBefore) &&
         same(olds.seal.location, seal.location) &&
         sameIdentity(olds.identity, identity) &&
-        (isUnknown(vault) || same(olds.vault.sku, vault.sku))
+        (isUnknown(vault) ||
+            (same(olds.vault.sku, vault.sku) &&
+                same(olds.vault.purgeProtection, vault.purgeProtection) &&
+                same(olds.vault.createdAt, vault.createdAt)))
     );
+}
+
+/** Whether what is known of the vault is what it should be, as far as a preview knows that. */
+function vaultAgrees(olds: State, news: Inputs): boolean {
+    const known = <Name extends keyof State & keyof Inputs>(name: Name) =>
+        (isUnknown(news[name]) ? olds[name] : news[name]) as Inputs[Name];
+    const lifecycle = known("lifecycle");
+    const thumbprints = isUnknown(news.versions)
+        ? thumbprintsOf(olds)
+        : news.versions.map(({ thumbprint }) => thumbprint);
+    if (lifecycle.length > thumbprints.length) {
+        return false;
+    }
+    const wanted = wantedOf(
+        {
+            ...news,
+            lifecycle,
+            purposes: known("purposes"),
+            tags: known("tags"),
+            notBefore: known("notBefore"),
+            expiresAfter: known("expiresAfter"),
+        },
+        thumbprints,
+    );
+    return isInStep(reconcile(wanted, known("protection"), allCopies(olds)));
+}
+
+function wantedOf(
+    inputs: Omit<Inputs, "versions" | "identity" | "vault">,
+    thumbprints: readonly string[],
+): WantedCopy[] {
+    const { key, stack, lifecycle, purposes, tags, notBefore, expiresAfter } = inputs;
+    const rules = { purposes, tags, notBefore: notBefore && moment(notBefore), expiresAfter };
+    const known = lifecycle.slice(0, thumbprints.length);
+    return wantedCopies({ key, stack }, known, thumbprints, rules);
+}
+
+/** Of those versions that have a copy; none where one before it has none. */
+function thumbprintsOf({ copies, lifecycle }: State): string[] {
+    const all = lifecycle.map(({ version }) => copies[version]?.thumbprint);
+    const missing = all.indexOf(undefined);
+    return (missing < 0 ? all : all.slice(0, missing)) as string[];
 }
 
 function sameIdentity(old: IdentityReference, given: IdentityReference): boolean {
@@ -194,8 +310,36 @@ function sameIdentity(old: IdentityReference, given: IdentityReference): boolean
     );
 }
 
-function byId(copies: Record<string, Copy>): Map<string, Copy> {
-    return new Map(Object.values(copies).map((copy) => [copy.id, copy]));
+function allCopies({ copies, older, foreign }: State): Copy[] {
+    return [...Object.values(copies), ...older, ...foreign];
+}
+
+/** What the vault has of the key: nothing, if there's no vault any more. */
+async function copiesOf(kms: Kms, state: State): Promise<Copy[]> {
+    try {
+        return await kms.copies(
+            state.name,
+            new Map(allCopies(state).map((copy) => [copy.id, copy])),
+        );
+    } catch (error) {
+        if (error instanceof KmsGoneError) {
+            return [];
+        }
+        throw error;
+    }
+}
+
+/** A key is deleted with all its versions: those of somebody else would go too. */
+function assertNoneForeign(state: State, others: readonly Copy[]): void {
+    const foreign = others.filter((copy) => !isOfEarlierKey(copy, state));
+    if (foreign.length > 0) {
+        const { key, name, vault } = state;
+        throw new KeymgmtError(
+            "FOREIGN_VERSIONS",
+            `The copy ${name} of key ${key} in vault ${vault.name} isn't deleted: ${foreign.length} version(s) of it aren't ours and would go with it ` +
+                `(${foreign.map(({ id }) => id).join(", ")}). If nobody needs them, delete ${name} in the vault by hand; or set onDelete: detach, run pulumi up, and repeat this.`,
+        );
+    }
 }
 
 function sameUrl(a: string, b: string): boolean {
@@ -204,68 +348,135 @@ function sameUrl(a: string, b: string): boolean {
 
 /** Brings the vault up to date; when that fails half-way, what was done is kept in the state with the error. */
 async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promise<State> {
-    const known = {
-        copies: new Map(Object.entries(olds?.copies ?? {}).map(([v, copy]) => [Number(v), copy])),
-        purposes: olds?.purposes,
-    };
-    let done: ReadonlyMap<number, Copy> = new Map();
+    const { name, vault, notifyBefore, versions } = inputs;
+    const thumbprints = versions.map(({ thumbprint }) => thumbprint);
+    const distribution = { ...inputs, wanted: wantedOf(inputs, thumbprints) };
+    let done: Inventory | undefined;
+    let noticeSet = olds?.notifyBefore;
     try {
-        done = await converge(kms, inputs, known, sealKeyOf(inputs.seal), (copies) => {
-            done = copies;
-        });
-    } catch (error) {
-        if (done.size === 0) {
+        done = await converge(
+            kms,
+            distribution,
+            olds ? allCopies(olds) : [],
+            sealKeyOf(inputs.seal),
+            (inventory) => {
+                done = inventory;
+            },
+        );
+        if (noticeSet !== notifyBefore) {
+            await kms.setNotice(name, notifyBefore);
+            noticeSet = notifyBefore;
+        }
+        const proofs = inputs.verify === "deep" ? await prove(kms, inputs, done) : {};
+        return stateOf(kms, inputs, done, proofs);
+    } catch (thrown) {
+        const error =
+            thrown instanceof KmsGoneError
+                ? new KeymgmtError(
+                      "KMS",
+                      `Key ${inputs.key} isn't in vault ${vault.name} (${vault.uri}): there's no vault at that address. ` +
+                          `If it was deleted, run pulumi up --refresh, which makes it anew; else check its name.`,
+                      { cause: thrown },
+                  )
+                : (thrown as Error);
+        if (!done || done.present.size === 0) {
             throw error;
         }
         const properties = withoutUndefined({
-            ...stateOf(kms, inputs, done),
-            // Unknown until all is done, so that the next run sets them again.
-            purposes: [],
+            ...stateOf(kms, { ...inputs, notifyBefore: noticeSet }, done, {}),
             // The host adds it to results, but not here; without it the resource could never be read or deleted.
             __provider: (inputs as { __provider?: string }).__provider,
         });
-        const { message } = error as Error;
-        throw Object.assign(error as Error, {
-            id: kms.keyId(inputs.name),
+        throw Object.assign(error, {
+            id: kms.keyId(name),
             properties,
-            reasons: [message],
+            reasons: [error.message],
         });
     }
-    return stateOf(kms, inputs, done);
+}
+
+/** Deeper than comparing public keys. */
+async function prove(
+    kms: Kms,
+    { name, type, versions }: Inputs,
+    { present }: Inventory,
+): Promise<Record<string, Proof>> {
+    const proofs: Record<string, Proof> = {};
+    for (const { version, publicKey } of versions) {
+        proofs[version] = await kms.prove(name, present.get(version)!, type, publicKey);
+    }
+    return proofs;
 }
 
 function stateOf(
     kms: Kms,
     inputs: Omit<Inputs, "versions">,
-    copies: ReadonlyMap<number, Copy>,
+    { present, older, foreign }: Inventory,
+    proofs: Record<string, Proof>,
 ): State {
-    const {
-        key,
-        type,
-        version,
-        name,
-        vault,
-        identity,
-        purposes,
-        protection,
-        deletionAllowed,
-        seal,
-    } = inputs;
+    const copies = Object.fromEntries(present);
+    const state: State = {
+        schemaVersion: 2,
+        key: inputs.key,
+        type: inputs.type,
+        version: inputs.version,
+        lifecycle: inputs.lifecycle,
+        notifyBefore: inputs.notifyBefore,
+        name: inputs.name,
+        vault: inputs.vault,
+        identity: inputs.identity,
+        purposes: inputs.purposes,
+        protection: inputs.protection,
+        tags: inputs.tags,
+        notBefore: inputs.notBefore,
+        expiresAfter: inputs.expiresAfter,
+        onDelete: inputs.onDelete,
+        verify: inputs.verify,
+        stack: inputs.stack,
+        deletionAllowed: inputs.deletionAllowed,
+        seal: inputs.seal,
+        copies,
+        older,
+        foreign,
+        proofs,
+        keyId: kms.keyId(inputs.name),
+        versionedKeyId: kms.keyId(inputs.name, present.get(inputs.version)?.id),
+        verified: present.size === inputs.version,
+        inStep: false,
+    };
+    const thumbprints = thumbprintsOf(state);
+    const complete = thumbprints.length === state.lifecycle.length;
+    const plan = reconcile(wantedOf(state, thumbprints), state.protection, allCopies(state));
+    return { ...state, inStep: complete && isInStep(plan) };
+}
+
+/** A state of schemaVersion 1 knows less of its copies: what it doesn't know is seen by the next run. */
+function currentState(state: State | StateOfSchema1): State {
+    if (state.schemaVersion === 2) {
+        return state;
+    }
+    const copies = Object.fromEntries(
+        Object.entries(state.copies).map(([version, copy]) => [
+            version,
+            { ...copy, updatedAt: "", purposes: state.purposes, tags: {} },
+        ]),
+    );
     return {
-        schemaVersion: 1,
-        key,
-        type,
-        version,
-        name,
-        vault,
-        identity,
-        purposes,
-        protection,
-        deletionAllowed,
-        seal,
-        copies: Object.fromEntries(copies),
-        keyId: kms.keyId(name),
-        versionedKeyId: kms.keyId(name, copies.get(version)?.id),
-        verified: copies.size === version,
+        ...state,
+        schemaVersion: 2,
+        copies,
+        lifecycle: Object.values(copies).map(({ createdAt }, index) => ({
+            version: index + 1,
+            createdAt,
+            reason: "",
+            enabled: true,
+        })),
+        older: [],
+        foreign: [],
+        proofs: {},
+        tags: {},
+        onDelete: "delete",
+        stack: "",
+        inStep: false,
     };
 }

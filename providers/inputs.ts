@@ -1,6 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
+import { deletions } from "../keys/deletion";
+import { durationProblem, momentProblem } from "../keys/duration";
 import { keyTypes, protections, purposes } from "../keys/keyType";
+import { retirements } from "../keys/lifecycle";
 import { isSecretLocation, type SecretLocation } from "../keys/secretLocation";
 import { environments } from "../kms/azureKeyVault/environment";
 import { skus } from "../kms/azureKeyVault/sku";
@@ -21,20 +24,72 @@ const location = z.custom<SecretLocation>(isSecretLocation, "allowed: env:NAME o
 /** The seal key: where it is, and which one it is. */
 const seal = z.object({ location, id: z.string() });
 
+const duration = known(
+    z.string().superRefine((value, context) => {
+        const problem = durationProblem(value);
+        if (problem) {
+            context.addIssue(`${JSON.stringify(value)} ${problem}`);
+        }
+    }),
+);
+const moment = z.string().superRefine((value, context) => {
+    const problem = momentProblem(value);
+    if (problem) {
+        context.addIssue(`${JSON.stringify(value)} ${problem}`);
+    }
+});
+const count = z.number().int().nonnegative();
+
+const version = z.number().int().positive();
+const rotation = z.object({
+    trigger: known(z.string()).optional(),
+    interval: duration.optional(),
+    retire: known(z.object({ after: duration, action: known(z.enum(retirements)) })).optional(),
+    keepEnabled: known(z.number().int().positive()).optional(),
+    notifyBefore: duration.optional(),
+});
+
 const keyVersion = z.object({
     version: z.number(),
     createdAt: z.string(),
     publicKey: z.string(),
     thumbprint: z.string(),
     sealed: z.string(),
+    origin: z.enum(["imported", "external"]).optional(),
+    byok: z.string().optional(),
+});
+
+const lifecycleVersion = z.object({
+    version: z.number(),
+    createdAt: z.string(),
+    reason: z.string(),
+    origin: z.enum(["imported", "external"]).optional(),
+    thumbprint: z.string().optional(),
+    vaultHost: z.string().optional(),
+    enabled: z.boolean(),
+    disabledBy: z.string().optional(),
+    expiresAt: z.string().optional(),
 });
 
 export const managedKeyInputs = z.object({
     name: text,
     type: known(z.enum(keyTypes)),
-    rotation: known(z.object({ trigger: known(z.string()).optional() })),
+    rotation: known(rotation),
+    minEnabledVersion: known(count),
+    disabledVersions: known(z.array(known(count))),
+    import: z
+        .array(
+            z.union([
+                z.strictObject({ version, from: location, passphraseFrom: location.optional() }),
+                z.strictObject({ version, sealed: z.string().min(1) }),
+                z.strictObject({ version, byok: location, publicKey: location }),
+            ]),
+        )
+        .optional(),
     deletionAllowed: known(z.boolean()),
     seal,
+    /** The moment at which rules are looked at: the same for all resources of a run. */
+    asOf: moment,
 });
 
 export const distributedKeyInputs = z.object({
@@ -51,6 +106,9 @@ export const distributedKeyInputs = z.object({
             uri: known(z.url()),
             sku: known(z.enum(skus)),
             environment: known(z.enum(environments)),
+            /** Another date, another vault. */
+            createdAt: known(z.string()).optional(),
+            purgeProtection: known(z.boolean()).optional(),
         }),
     ),
     identity: known(
@@ -62,8 +120,17 @@ export const distributedKeyInputs = z.object({
             clientSecretFrom: location.optional(),
         }),
     ),
+    lifecycle: known(z.array(known(lifecycleVersion)).min(1)),
+    notifyBefore: duration.optional(),
     purposes: known(z.array(known(z.enum(purposes))).min(1)),
     protection: known(z.enum(protections)),
+    tags: known(z.record(z.string(), known(z.string()))),
+    notBefore: known(moment).optional(),
+    expiresAfter: duration.optional(),
+    onDelete: known(z.enum(deletions)),
+    verify: z.enum(["deep"]).optional(),
+    /** As in project/stack. */
+    stack: z.string(),
     deletionAllowed: known(z.boolean()),
     seal,
 });
@@ -86,7 +153,8 @@ function problemsOf(
     });
 }
 
-function propertyOf(path: readonly PropertyKey[]): string {
+/** A path as Pulumi prints it. */
+export function propertyOf(path: readonly PropertyKey[]): string {
     return path
         .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
         .join("")

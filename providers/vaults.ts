@@ -11,6 +11,9 @@ import { readSecret } from "./readSecret";
 export interface Vault extends VaultAddress {
     sku: Sku;
     environment: Environment;
+    /** ISO 8601. A vault of another date is another vault, at the same address. */
+    createdAt?: string;
+    purgeProtection?: boolean;
 }
 
 /** Who uses the vault, as the inputs and the state know it. */

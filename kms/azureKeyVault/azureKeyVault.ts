@@ -1,22 +1,27 @@
 import { createPrivateKey } from "node:crypto";
 import type { TokenCredential } from "@azure/identity";
 import {
+    CryptographyClient,
     KeyClient,
     type JsonWebKey,
-    type KeyOperation,
+    type KeyClientOptions,
     type KeyProperties,
+    type KeyRotationPolicyProperties,
     type KeyVaultKey,
 } from "@azure/keyvault-keys";
 import pThrottle from "p-throttle";
 import { byokFile, type KeyExchangeKey } from "../../keys/byok";
-import { keyTypeDetails, type KeyType, type Purpose } from "../../keys/keyType";
+import type { Attributes, Copy } from "../../keys/copy";
+import { keyTypeDetails, type KeyType } from "../../keys/keyType";
 import { thumbprint } from "../../keys/keyVersion";
-import type { Copy } from "../../keys/reconcile";
-import type { Kms, Transfer } from "../kms";
+import type { Proof } from "../../keys/proof";
+import type { Kms, Material, Transfer } from "../kms";
+import { attributesOf, purposesOf, sdkProperties } from "./attributes";
 import type { Cloud } from "./environment";
 import { explain, statusOf, toSpecificError } from "./errors";
 import { keyExchangeKey } from "./keyExchangeKey";
-import { publicKeyOf } from "./publicKey";
+import { proveCopy } from "./proveCopy";
+import { azureCurve, publicKeyOf } from "./publicKey";
 import { requestPolicy } from "./requestPolicy";
 
 /** Which vault. */
@@ -26,15 +31,6 @@ export interface VaultAddress {
     /** Its data plane, as the resource manager says. */
     uri: string;
 }
-
-const operations: Record<Purpose, KeyOperation> = {
-    encrypt: "encrypt",
-    decrypt: "decrypt",
-    sign: "sign",
-    verify: "verify",
-    wrap: "wrapKey",
-    unwrap: "unwrapKey",
-};
 
 // Per vault: https://learn.microsoft.com/azure/key-vault/general/service-limits ("Import key, set secret, …: 300 in 10 seconds").
 const importLimit = { limit: 300, interval: 10_000 };
@@ -46,6 +42,7 @@ const requestTimeoutMilliseconds = 120_000;
 export class AzureKeyVault implements Kms {
     readonly description: string;
     private readonly client: KeyClient;
+    private readonly options: KeyClientOptions;
     private readonly paced = pThrottle(importLimit)((send: () => Promise<KeyVaultKey>) => send());
     private kek: Promise<KeyExchangeKey> | undefined;
     private answered = false;
@@ -53,15 +50,16 @@ export class AzureKeyVault implements Kms {
 
     constructor(
         private readonly vault: VaultAddress,
-        credential: TokenCredential,
-        cloud: Cloud,
+        private readonly credential: TokenCredential,
+        private readonly cloud: Cloud,
     ) {
         this.description = `vault ${vault.name}`;
-        this.client = new KeyClient(vault.uri, credential, {
+        this.options = {
             disableChallengeResourceVerification: !cloud.wellKnownHosts,
             retryOptions: { maxRetries: 5 },
             additionalPolicies: [{ policy: requestPolicy(), position: "perRetry" }],
-        });
+        };
+        this.client = new KeyClient(vault.uri, credential, this.options);
     }
 
     keyId(name: string, copyId?: string): string {
@@ -88,41 +86,46 @@ export class AzureKeyVault implements Kms {
         });
     }
 
-    async importVersion(name: string, transfer: Transfer, material: Uint8Array): Promise<Copy> {
-        const { key, version, purposes, protection } = transfer;
-        const what = `import version ${version} of key ${key} as ${name}`;
-        const keyOps = purposes.map((purpose) => operations[purpose]);
-        const jwk =
-            protection === "hsm"
-                ? await this.wrappedKey(transfer, material)
-                : plainKey(transfer.type, material);
-        const imported = await this.request(what, () =>
-            this.paced(() =>
-                this.client.importKey(
-                    name,
-                    { ...jwk, keyOps },
-                    {
-                        hardwareProtected: protection === "hsm",
-                        enabled: true,
-                        tags: tagsOf(transfer),
-                        ...signal(),
-                    },
+    async importVersion(name: string, transfer: Transfer, material: Material): Promise<Copy> {
+        const { key, version, protection, attributes } = transfer;
+        const { keyOps, ...properties } = sdkProperties(attributes);
+        const jwk = await this.jsonWebKey(transfer, material);
+        const imported = await this.request(
+            `import version ${version} of key ${key} as ${name}`,
+            () =>
+                this.paced(() =>
+                    this.client.importKey(
+                        name,
+                        { ...jwk, keyOps },
+                        { hardwareProtected: protection === "hsm", ...properties, ...signal() },
+                    ),
                 ),
-            ),
         );
         return copyOf(imported);
     }
 
-    async enable(name: string, copyId: string): Promise<void> {
-        await this.request(`enable version ${copyId} of key ${name}`, () =>
-            this.client.updateKeyProperties(name, copyId, { enabled: true, ...signal() }),
+    async setAttributes(name: string, copyId: string, to: Partial<Attributes>): Promise<Copy> {
+        return this.request(`change version ${copyId} of key ${name}`, async () =>
+            copyOf(
+                await this.client.updateKeyProperties(name, copyId, {
+                    ...sdkProperties(to),
+                    ...signal(),
+                }),
+            ),
         );
     }
 
-    async setPurposes(name: string, copyId: string, purposes: readonly Purpose[]): Promise<void> {
-        const keyOps = purposes.map((purpose) => operations[purpose]);
-        await this.request(`set the operations of version ${copyId} of key ${name}`, () =>
-            this.client.updateKeyProperties(name, copyId, { keyOps, ...signal() }),
+    async setNotice(name: string, notifyBefore: string | undefined): Promise<void> {
+        await this.request(`set when key ${name} gives notice of its expiry`, () =>
+            this.client.updateKeyRotationPolicy(name, rotationPolicy(notifyBefore), signal()),
+        );
+    }
+
+    async prove(name: string, copy: Copy, type: KeyType, publicKey: string): Promise<Proof> {
+        const keyId = this.keyId(name, copy.id);
+        const client = new CryptographyClient(keyId, this.credential, this.options);
+        return this.request(`prove that it holds the private half of ${keyId}`, () =>
+            proveCopy(client, keyId, copy, type, publicKey),
         );
     }
 
@@ -132,6 +135,18 @@ export class AzureKeyVault implements Kms {
                 const poller = await this.client.beginDeleteKey(name, poll());
                 // Until then the name can neither be used nor recovered.
                 await poller.pollUntilDone();
+            } catch (error) {
+                if (statusOf(error) !== 404) {
+                    throw error;
+                }
+            }
+        });
+    }
+
+    async purge(name: string): Promise<void> {
+        await this.request(`purge key ${name}`, async () => {
+            try {
+                await this.client.purgeDeletedKey(name, signal());
             } catch (error) {
                 if (statusOf(error) !== 404) {
                     throw error;
@@ -160,35 +175,52 @@ export class AzureKeyVault implements Kms {
         });
     }
 
-    /** A list holds no public keys, and tags can be set by anyone: what wasn't compared before is fetched. */
+    /**
+     * A list holds neither public keys nor operations, and tags can be set by anyone: what wasn't compared before, or was changed since,
+     * is fetched.
+     */
     private async copyOf(
         name: string,
         properties: KeyProperties,
         known: ReadonlyMap<string, Copy>,
     ): Promise<Copy> {
         const seen = known.get(properties.version!);
-        return seen
-            ? { ...seen, enabled: properties.enabled !== false }
+        return seen?.updatedAt === properties.updatedOn?.toISOString()
+            ? { ...seen!, ...attributesOf(properties), purposes: seen!.purposes }
             : copyOf(await this.client.getKey(name, { version: properties.version, ...signal() }));
     }
 
-    /** A private key for an HSM: the whole .byok file stands in the JWK's `key_hsm`, which the SDK calls `t`. */
-    private async wrappedKey(transfer: Transfer, material: Uint8Array): Promise<JsonWebKey> {
+    /** For an HSM, the whole .byok file stands in the JWK's `key_hsm`, which the SDK calls `t`. */
+    private async jsonWebKey(
+        { type, protection }: Transfer,
+        material: Material,
+    ): Promise<JsonWebKey> {
+        if (protection === "software") {
+            if ("wrapped" in material) {
+                throw new TypeError("A .byok file is for an HSM.");
+            }
+            return plainKey(type, material.plain);
+        }
+        const details = keyTypeDetails(type);
+        return {
+            ...(details.family === "RSA"
+                ? { kty: "RSA-HSM" }
+                : { kty: "EC-HSM", crv: azureCurve(details.curve) }),
+            t:
+                "wrapped" in material
+                    ? material.wrapped
+                    : byokFile(await this.keyExchangeKey(), material.plain),
+        };
+    }
+
+    private async keyExchangeKey(): Promise<KeyExchangeKey> {
         this.kek ??= this.request("use its key exchange key", () => keyExchangeKey(this.client));
-        let kek: KeyExchangeKey;
         try {
-            kek = await this.kek;
+            return await this.kek;
         } catch (error) {
             this.kek = undefined; // the next import tries anew
             throw error;
         }
-        const details = keyTypeDetails(transfer.type);
-        return {
-            ...(details.family === "RSA"
-                ? { kty: "RSA-HSM" }
-                : { kty: "EC-HSM", crv: details.curve }),
-            t: byokFile(kek, material),
-        };
     }
 
     /**
@@ -215,7 +247,7 @@ export class AzureKeyVault implements Kms {
             return await answer;
         } catch (error) {
             throw (
-                toSpecificError(error) ??
+                toSpecificError(error, this.cloud) ??
                 explain(error, what, `${this.vault.name} (${this.vault.uri})`)
             );
         }
@@ -231,24 +263,23 @@ function poll() {
 }
 
 async function copyOf(key: KeyVaultKey): Promise<Copy> {
-    const { version, createdOn, enabled } = key.properties;
+    const { version, createdOn, updatedOn } = key.properties;
     return {
         id: version!,
         createdAt: createdOn!.toISOString(),
-        enabled: enabled !== false,
+        updatedAt: updatedOn!.toISOString(),
+        ...attributesOf(key.properties),
+        purposes: purposesOf(key.keyOperations),
         // A symmetric key has no public part, and isn't one of ours.
         thumbprint: key.keyType?.startsWith("oct") ? "none" : await thumbprint(publicKeyOf(key)),
         protection: key.keyType?.endsWith("-HSM") ? "hsm" : "software",
     };
 }
 
-/** For people and their tools; nothing is decided by them. */
-function tagsOf({ key, version, thumbprint }: Transfer): Record<string, string> {
-    return {
-        "keymgmt-key": key,
-        "keymgmt-version": String(version),
-        "keymgmt-thumbprint": thumbprint,
-    };
+/** Without a notice the policy is as it is for a key that never had one. */
+function rotationPolicy(notifyBefore: string | undefined): KeyRotationPolicyProperties {
+    const timeBeforeExpiry = notifyBefore ?? "P30D";
+    return { lifetimeActions: [{ action: "Notify", timeBeforeExpiry }] };
 }
 
 function plainKey(type: KeyType, material: Uint8Array): JsonWebKey {
@@ -271,5 +302,11 @@ function plainKey(type: KeyType, material: Uint8Array): JsonWebKey {
               dq: bytes(jwk.dq),
               qi: bytes(jwk.qi),
           }
-        : { kty: "EC", crv: jwk.crv, x: bytes(jwk.x), y: bytes(jwk.y), d: bytes(jwk.d) };
+        : {
+              kty: "EC",
+              crv: azureCurve(jwk.crv),
+              x: bytes(jwk.x),
+              y: bytes(jwk.y),
+              d: bytes(jwk.d),
+          };
 }

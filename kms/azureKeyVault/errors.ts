@@ -1,5 +1,6 @@
 import { KeymgmtError } from "../../keys/errors";
-import { OutcomeUnknownError, SoftDeletedError } from "../kms";
+import { KmsGoneError, OutcomeUnknownError, SoftDeletedError } from "../kms";
+import type { Cloud } from "./environment";
 
 interface ServiceError {
     statusCode?: number;
@@ -19,12 +20,16 @@ export function isSoftDeleted(error: unknown): boolean {
 }
 
 /** Errors that a caller handles, rather than a reader. */
-export function toSpecificError(error: unknown): Error | undefined {
+export function toSpecificError(error: unknown, cloud: Cloud): Error | undefined {
     if (error instanceof OutcomeUnknownError || error instanceof KeymgmtError) {
         return error;
     }
     if (isSoftDeleted(error)) {
         return new SoftDeletedError(undefined, { cause: error });
+    }
+    // A vault's name in the DNS comes and goes with it; a local one is at a port.
+    if ((error as ServiceError).code === (cloud.wellKnownHosts ? "ENOTFOUND" : "ECONNREFUSED")) {
+        return new KmsGoneError((error as ServiceError).message, { cause: error });
     }
     return undefined;
 }

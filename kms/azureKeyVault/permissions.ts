@@ -1,4 +1,5 @@
-import type { Protection } from "../../keys/keyType";
+import type { Deletion } from "../../keys/deletion";
+import type { Protection, Purpose } from "../../keys/keyType";
 
 /** Source: https://learn.microsoft.com/azure/templates/microsoft.keyvault/vaults (Permissions.keys) */
 export const allKeyPermissions = [
@@ -25,13 +26,40 @@ export const allKeyPermissions = [
 ] as const;
 export type KeyPermission = (typeof allKeyPermissions)[number];
 
+/** What a distribution does in its vault. */
+export interface Use {
+    protection: Protection;
+    purposes: readonly Purpose[];
+    onDelete?: Deletion;
+    notifyBefore?: string;
+    verify?: "deep";
+}
+
 /**
  * The key permissions that distributing takes, and no more: `list` and `get` to compare, `import` to bring versions in, `update` for
- * purposes and for enabling, `delete` to end a distribution, `recover` to take a name up again after that; `create` only for
- * the key exchange key, so only where a copy is HSM-protected.
- * @param protections those of the copies in the vault
+ * attributes, `delete` to end a distribution, `recover` to take a name up again after that; `create` only for the key exchange key, so
+ * only where a copy is HSM-protected; `purge` and `setrotationpolicy` where they're asked for, and one operation of the copy's own to prove it.
+ * @param uses those in the vault
  */
-export function keyPermissions(protections: readonly Protection[]): KeyPermission[] {
-    const all: KeyPermission[] = ["get", "list", "import", "update", "delete", "recover"];
-    return protections.includes("hsm") ? [...all, "create"] : all;
+export function keyPermissions(uses: readonly Use[]): KeyPermission[] {
+    const any = (condition: (use: Use) => boolean, permission: KeyPermission) =>
+        uses.some(condition) ? [permission] : [];
+    const proves = (...purposes: Purpose[]) => {
+        return ({ verify, purposes: own }: Use) =>
+            verify === "deep" && purposes.some((purpose) => own.includes(purpose));
+    };
+    return [
+        "get",
+        "list",
+        "import",
+        "update",
+        "delete",
+        "recover",
+        ...any(({ protection }) => protection === "hsm", "create"),
+        ...any(({ onDelete }) => onDelete === "purge", "purge"),
+        ...any(({ notifyBefore }) => notifyBefore !== undefined, "setrotationpolicy"),
+        ...any(proves("decrypt"), "decrypt"),
+        ...any(proves("unwrap"), "unwrapKey"),
+        ...any(proves("sign"), "sign"),
+    ];
 }

@@ -6,6 +6,17 @@ export function publicKeyOf({ key }: KeyVaultKey): KeyObject {
     const text = (bytes?: Uint8Array) => bytes && Buffer.from(bytes).toString("base64url");
     const jwk = key?.n
         ? { kty: "RSA", n: text(key.n), e: text(key.e) }
-        : { kty: "EC", crv: key?.crv, x: text(key?.x), y: text(key?.y) };
+        : { kty: "EC", crv: joseCurve(key?.crv), x: text(key?.x), y: text(key?.y) };
     return createPublicKey({ key: jwk as JsonWebKey, format: "jwk" });
+}
+
+/** Azure named this curve before RFC 8812, section 3.1, did. */
+const [azure, jose] = ["P-256K", "secp256k1"];
+
+export function joseCurve(curve: string | undefined): string | undefined {
+    return curve === azure ? jose : curve;
+}
+
+export function azureCurve(curve: string | undefined): string | undefined {
+    return curve === jose ? azure : curve;
 }

@@ -4,10 +4,11 @@ import { OutcomeUnknownError } from "../kms";
 const unreachable = ["ECONNREFUSED", "ENOTFOUND"];
 
 /**
- * Sits below the SDK's own retry policy and corrects it in three points:
+ * Sits below the SDK's own retry policy and corrects it in four points:
  * - A 429 without `Retry-After` is what Key Vault really sends, but the SDK retries only with the header. Azure prescribes
  *   1, 2, 4, 8, 16 seconds (https://learn.microsoft.com/azure/key-vault/general/overview-throttling).
  * - A host that isn't there isn't asked again: that doesn't heal within the SDK's tries, which take most of a minute.
+ * - It cuts dates to 32 bits with a sign, so that those after January 2038 go out negative.
  * - An import that may have worked isn't repeated: each one makes a version. (The SDK retries all methods alike.)
  */
 export function requestPolicy(): PipelinePolicy {
@@ -15,7 +16,9 @@ export function requestPolicy(): PipelinePolicy {
     return {
         name: "keymgmtRequestPolicy",
         async sendRequest(request, next) {
-            const isImport = request.method === "PUT";
+            const isImport = isImportOf(request);
+            request.body =
+                typeof request.body === "string" ? unsignedDates(request.body) : request.body;
             let response;
             try {
                 response = await next(request);
@@ -42,4 +45,16 @@ export function requestPolicy(): PipelinePolicy {
             return response;
         },
     };
+}
+
+/** A rotation policy is PUT too, but that may be repeated. */
+function isImportOf({ method, url }: PipelineRequest): boolean {
+    return method === "PUT" && !new URL(url).pathname.endsWith("/rotationpolicy");
+}
+
+function unsignedDates(body: string): string {
+    return body.replace(
+        /"(nbf|exp)":(-\d+)/g,
+        (_all, name: string, seconds: string) => `"${name}":${Number(seconds) + 2 ** 32}`,
+    );
 }

@@ -55,13 +55,13 @@ describe("bad input", () => {
 
         expect(code).not.toBe(0);
         for (const line of [
-            "keymgmt:kays: unknown property; allowed: environment, location, seal, vaults, keys",
+            "keymgmt:kays: unknown property; allowed: environment, location, seal, asOf, verify, vaults, keys",
             `keymgmt:keys.rsa-1.type: "rsa-2049": allowed: rsa-2048, rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, ecdsa-p521`,
             `keymgmt:keys.rsa-1.distribute[0].purpose[1]: "dcrypt": allowed: encrypt, decrypt, sign, verify, wrap, unwrap`,
             "keymgmt:keys.rsa-1.distribute[1].purpose: []: empty; allowed: at least one of encrypt",
             `keymgmt:keys.rsa-1.distribute[2].protection: "hsm": vault plain-keyvault has the standard SKU`,
             "keymgmt:keys.under_score: a key's name in Azure Key Vault has 1 to 127 of the characters",
-            "keymgmt:keys.ec.rotatoin: unknown property; allowed: type, rotation, deletionAllowed, distribute",
+            "keymgmt:keys.ec.rotatoin: unknown property; allowed: type, rotation, minEnabledVersion, disabledVersions, import, deletionAllowed, distribute",
             `keymgmt:keys.ec.distribute[0].purpose[1]: "wrap": a key of type ecdsa-p256 can't; allowed: sign, verify`,
             `keymgmt:keys.ec.distribute[1]: "EC": vault learn-keyvault has a key of this name already, by keys.ec.distribute[0]`,
         ]) {
@@ -101,17 +101,20 @@ describe("bad input", () => {
 
         project.config({
             ...good,
+            vaults: { "learn-keyvault": { sku: "premium", purgeProtection: true } },
             keys: {
                 "rsa-1": {
                     type: "rsa-2048",
-                    distribute: [{ ...distribution, protection: "software" }],
+                    minEnabledVersion: 2,
+                    distribute: [{ ...distribution, expiresAfter: "PT1H", onDelete: "purge" }],
                 },
             },
         });
-        const protection = await project.pulumi(["preview"]);
-        expect(protection.code).not.toBe(0);
-        expect(protection.output).toMatch(
-            /the copy rsa-1 of key rsa-1 in vault learn-keyvault is protected by hsm/,
+        const rules = await project.pulumi(["preview"]);
+        expect(rules.code).not.toBe(0);
+        expect(rules.output).toMatch(/expiresAfter: "PT1H": is under a day/);
+        expect(rules.output).toMatch(
+            /onDelete: "purge": vault learn-keyvault has purge protection/,
         );
 
         project.config(good);
@@ -138,7 +141,7 @@ describe("bad input", () => {
             /ManagedKey::rsa-1"\s+as it is currently marked for protection/,
         );
 
-        for (const { output } of [type, protection, seal, location, replacement]) {
+        for (const { output } of [type, rules, seal, location, replacement]) {
             expect(output).not.toMatch(/^\s+at /m);
         }
         expect(project.vaultRequests().length).toBe(requests);

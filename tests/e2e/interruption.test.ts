@@ -85,8 +85,8 @@ describe("an interrupted up is finished by the next one", () => {
         const counts = await versionCounts();
         expect(counts.reduce((sum, count) => sum + count)).toBeGreaterThan(keyNames.length);
 
-        // A killed engine leaves its lock; Pulumi's way to take it away.
-        expect((await project.pulumi(["cancel", "--yes"])).code).toBe(0);
+        // A killed engine leaves its lock, if it got as far; Pulumi's way to take it away.
+        await project.pulumi(["cancel", "--yes"]);
         const next = await project.up();
 
         expect(next.code).toBe(0);

@@ -42,6 +42,8 @@ export interface Run {
 /** What `.local/azure.json` tells a client. */
 interface Azure {
     authorityHost: string;
+    resourceManager: string;
+    subscriptionId: string;
     tenantId: string;
     caFile: string;
     vaults: Record<string, string>;
@@ -56,10 +58,13 @@ export interface Distribution {
     keyId: string;
     versionedKeyId: string;
     currentVersion: number;
-    versions: Record<string, { id: string; enabled: boolean }>;
+    versions: Record<string, { id: string; enabled: boolean; expiresAt?: string }>;
+    foreign: string[];
     purposes: string[];
     protection: string;
     verified: boolean;
+    proofs: Record<string, { by?: string; unproven?: string }>;
+    inStep: boolean;
 }
 
 export interface Outputs {
@@ -71,6 +76,7 @@ export interface Outputs {
             type: string;
             latestVersion: number;
             versions: Record<string, { createdAt: string; publicKey: string; thumbprint: string }>;
+            inStep: boolean;
         }
     >;
     distributions: Distribution[];
@@ -231,7 +237,8 @@ export function independentClient(azure: Azure, vault: string) {
     return {
         keys: new KeyClient(azure.vaults[vault]!, credential, options),
         cryptography: (keyId: string) => new CryptographyClient(keyId, credential, options),
-        token: async () => (await credential.getToken("https://vault.azure.net/.default")).token,
+        token: async (resource = "https://vault.azure.net") =>
+            (await credential.getToken(`${resource}/.default`)).token,
         ca,
     };
 }

@@ -78,9 +78,12 @@ describe("the tutorial", () => {
             versionedKeyId: inVault.id,
             currentVersion: 1,
             versions: { 1: { id: inVault.properties.version, enabled: true } },
+            foreign: [],
             purposes: ["encrypt", "decrypt"],
             protection: "hsm",
             verified: true,
+            proofs: {},
+            inStep: true,
         });
     });
 

@@ -15,6 +15,8 @@ import type { RequestLogEntry } from "../../local/requestLog";
 
 const resourceGroup = "resourceGroups/group";
 
+type Method = "PUT" | "POST" | "DELETE";
+
 /** A local Azure in a temporary folder, which the Azure SDKs in this process trust. */
 export class TestAzure {
     private constructor(
@@ -74,6 +76,13 @@ export class TestAzure {
         return this.description.vaults[name]!;
     }
 
+    /** Deletes a vault for good. */
+    async deleteVault(name: string): Promise<void> {
+        const provider = "providers/Microsoft.KeyVault";
+        await this.manage("DELETE", `${resourceGroup}/${provider}/vaults/${name}`);
+        await this.manage("POST", `${provider}/locations/westeurope/deletedVaults/${name}/purge`);
+    }
+
     /** A client that has nothing to do with ours. */
     client(vault: string): KeyClient {
         return new KeyClient(this.description.vaults[vault]!, this.credential(), {
@@ -89,6 +98,23 @@ export class TestAzure {
         });
     }
 
+    /** Asks a vault itself: the SDK's client decides much on its own. @returns the result's bytes; undefined: refused */
+    async crypto(
+        keyId: string,
+        operation: "encrypt" | "decrypt" | "sign",
+        alg: string,
+        value: Uint8Array,
+    ): Promise<Uint8Array | undefined> {
+        const { token } = await this.credential().getToken("https://vault.azure.net/.default");
+        const body = { alg, value: Buffer.from(value).toString("base64url") };
+        const response = await send("POST", `${keyId}/${operation}?api-version=7.4`, token, body);
+        if (response.status === 403) {
+            return undefined;
+        }
+        const { value: result } = JSON.parse(response.bodyAsText!) as { value: string };
+        return Buffer.from(result, "base64url");
+    }
+
     /** What a vault answered, without the requests for a challenge. */
     async requests(vault: string): Promise<RequestLogEntry[]> {
         const lines = (await readFile(join(this.folder, "requests.jsonl"), "utf8")).trim();
@@ -98,24 +124,29 @@ export class TestAzure {
             .filter((entry) => entry.vault === vault && entry.status !== 401);
     }
 
-    private async manage(method: "PUT", path: string, body: object): Promise<void> {
+    private async manage(method: Method, path: string, body?: object): Promise<void> {
         const { resourceManager, subscriptionId } = this.description;
         const { token } = await this.credential().getToken("https://management.azure.com/.default");
-        const response = await createDefaultHttpClient().sendRequest(
-            createPipelineRequest({
-                url: `${resourceManager}/subscriptions/${subscriptionId}/${path}?api-version=2024-11-01`,
-                method,
-                headers: createHttpHeaders({
-                    authorization: `Bearer ${token}`,
-                    "content-type": "application/json",
-                }),
-                body: JSON.stringify(body),
-            }),
-        );
+        const url = `${resourceManager}/subscriptions/${subscriptionId}/${path}?api-version=2024-11-01`;
+        const response = await send(method, url, token, body);
         if (response.status >= 300) {
             throw new Error(`${path}: ${response.status} ${response.bodyAsText}`);
         }
     }
+}
+
+function send(method: Method, url: string, token: string, body?: object) {
+    return createDefaultHttpClient().sendRequest(
+        createPipelineRequest({
+            url,
+            method,
+            headers: createHttpHeaders({
+                authorization: `Bearer ${token}`,
+                "content-type": "application/json",
+            }),
+            ...(body && { body: JSON.stringify(body) }),
+        }),
+    );
 }
 
 /**

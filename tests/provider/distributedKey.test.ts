@@ -1,107 +1,30 @@
 import { createPrivateKey, randomBytes } from "node:crypto";
 import { CryptographyClient } from "@azure/keyvault-keys";
 import type { KeyType } from "../../keys/keyType";
-import { generateKeyVersion, openKeyVersion, type KeyVersion } from "../../keys/keyVersion";
-import { parseSealKey, seal } from "../../keys/seal";
+import { openKeyVersion, type KeyVersion } from "../../keys/keyVersion";
 import { provider, type Inputs, type State } from "../../providers/distributedKey";
-import { credentialBinding } from "../../providers/vaults";
-import { TestAzure } from "./azure";
-import { startProxy, type Meddle } from "./proxy";
+import type { TestAzure } from "./azure";
 import { inNextRun } from "./nextRun";
+import { startProxy, type Meddle } from "./proxy";
+import { changes, create, sealedSecret, sealKey, TestVault, update } from "./testVault";
 
 // A key exchange key has 4096 bits: making one takes a second or more.
 jest.setTimeout(60_000);
 
-const sealText = randomBytes(32).toString("base64url");
-const sealKey = parseSealKey(sealText, "the test");
 const vaultName = "test-vault";
 
+let vault: TestVault;
 let azure: TestAzure;
 let vaultUri: string;
-let clientSecret: string;
 
 beforeAll(async () => {
-    process.env.SEAL_OF_TEST = sealText;
-    azure = await TestAzure.start();
-    vaultUri = await azure.createVault(vaultName);
-    clientSecret = await sealedSecret(azure.operator.clientSecret);
+    vault = await TestVault.start(vaultName);
+    azure = vault.azure;
+    vaultUri = vault.uri;
 });
-afterAll(async () => {
-    await azure.close();
-    delete process.env.SEAL_OF_TEST;
-});
+afterAll(() => vault.close());
 
-const sealedSecret = (secret: string) =>
-    seal(sealKey, Buffer.from(secret), credentialBinding(azure.operator));
-
-/** A key of a name of its own, so that tests don't meet. */
-async function newKey(name: string, type: KeyType = "ecdsa-p256", versions = 1) {
-    const make = (version: number) =>
-        generateKeyVersion({ key: name, type, version }, sealKey, new Date());
-    const all: KeyVersion[] = [];
-    for (let version = 1; version <= versions; version++) {
-        all.push(await make(version));
-    }
-    return {
-        inputs: (changes: Partial<Inputs> = {}) => inputsOf(name, type, all, changes),
-        /** The same key with one version more. */
-        rotated: async (changes: Partial<Inputs> = {}) =>
-            inputsOf(name, type, [...all, await make(all.length + 1)], changes),
-    };
-}
-
-async function inputsOf(
-    key: string,
-    type: KeyType,
-    versions: KeyVersion[],
-    changes: Partial<Inputs>,
-): Promise<Inputs> {
-    const { tenantId, clientId } = azure.operator;
-    const given = {
-        __provider: "the code",
-        key,
-        type,
-        version: versions.length,
-        versions,
-        name: key,
-        vault: { name: vaultName, uri: vaultUri, sku: "premium", environment: "local" },
-        identity: { tenantId, clientId, clientSecret },
-        purposes: ["sign"],
-        protection: "software",
-        deletionAllowed: false,
-        seal: { location: "env:SEAL_OF_TEST", id: sealKey.id },
-        ...changes,
-    };
-    const { inputs, failures } = await provider.check({}, given);
-    expect(failures ?? []).toEqual([]);
-    // As the host does.
-    return { ...inputs!, __provider: "the code" } as Inputs;
-}
-
-async function create(inputs: Inputs): Promise<{ id: string; state: State }> {
-    const { id, outs } = await provider.create(inputs);
-    return { id, state: outs as State };
-}
-async function update(id: string, state: State, inputs: Inputs): Promise<State> {
-    return (await provider.update(id, state, inputs)).outs as State;
-}
-/** What the engine would do. */
-const changes = async (state: State, inputs: Inputs) =>
-    (await provider.diff("id", state, inputs)).changes;
-
-/** The operations on one key, in order. */
-async function operationsOn(key: string): Promise<string[]> {
-    const entries = await azure.requests(vaultName);
-    return entries.filter((entry) => entry.key === key).map(({ operation }) => operation ?? "?");
-}
-
-async function versionsInVault(name: string): Promise<string[]> {
-    const found: { id: string; at: number }[] = [];
-    for await (const version of azure.client(vaultName).listPropertiesOfKeyVersions(name)) {
-        found.push({ id: version.version!, at: version.createdOn!.getTime() });
-    }
-    return found.sort((a, b) => a.at - b.at).map(({ id }) => id);
-}
+const newKey: TestVault["newKey"] = (...args) => vault.newKey(...args);
 
 describe("a first distribution", () => {
     test.each<[KeyType, Inputs["protection"], string]>([
@@ -121,13 +44,15 @@ describe("a first distribution", () => {
         expect(found.keyOperations!.sort()).toEqual(["sign", "verify"]);
         expect(found.properties.tags).toEqual({
             "keymgmt-key": name,
+            "keymgmt-stack": "shop/dev",
             "keymgmt-version": "1",
             "keymgmt-thumbprint": inputs.versions[0]!.thumbprint,
         });
         expect(id).toBe(`${vaultUri}keys/${name}`);
         expect(state).toMatchObject({
-            schemaVersion: 1,
+            schemaVersion: 2,
             verified: true,
+            inStep: true,
             keyId: id,
             versionedKeyId: found.id,
             copies: {
@@ -159,9 +84,9 @@ describe("a first distribution", () => {
     test("costs one list, one look at the key exchange key and one import; the second key no more of that look", async () => {
         const fresh = "count-vault";
         const uri = await azure.createVault(fresh);
-        const vault = { name: fresh, uri, sku: "premium", environment: "local" } as const;
+        const place = { name: fresh, uri, sku: "premium", environment: "local" } as const;
         for (const name of ["count-1", "count-2"]) {
-            await create(await (await newKey(name)).inputs({ vault, protection: "hsm" }));
+            await create(await (await newKey(name)).inputs({ vault: place, protection: "hsm" }));
         }
         const requests = await azure.requests(fresh);
         expect(requests.map(({ operation, key }) => `${operation} ${key}`)).toEqual([
@@ -182,11 +107,11 @@ describe("after a crash", () => {
     test("the same creation, without state, imports nothing twice", async () => {
         const inputs = await (await newKey("crash", "ecdsa-p256", 2)).inputs();
         const first = await create(inputs);
-        const before = (await operationsOn("crash")).length;
+        const before = (await vault.operationsOn("crash")).length;
         const again = await create(inputs);
         expect(again.state.copies).toEqual(first.state.copies);
-        expect((await operationsOn("crash")).slice(before)).not.toContain("import");
-        expect(await versionsInVault("crash")).toHaveLength(2);
+        expect((await vault.operationsOn("crash")).slice(before)).not.toContain("import");
+        expect(await vault.versionsOf("crash")).toHaveLength(2);
     });
 
     test("a distribution that stopped half-way goes on where it stopped", async () => {
@@ -195,7 +120,7 @@ describe("after a crash", () => {
         const rotated = await key.rotated();
         const { state } = await create(rotated);
         expect(Object.keys(state.copies)).toEqual(["1", "2"]);
-        const operations = await operationsOn("half-way");
+        const operations = await vault.operationsOn("half-way");
         expect(operations.filter((operation) => operation === "import")).toHaveLength(2);
     });
 });
@@ -218,9 +143,9 @@ describe("an update", () => {
         expect(first.properties.enabled).toBe(true);
         expect(await changes(next, inputs)).toBe(false);
 
-        const before = (await operationsOn("rotate")).length;
+        const before = (await vault.operationsOn("rotate")).length;
         expect(await update(id, next, inputs)).toEqual(next);
-        expect((await operationsOn("rotate")).slice(before)).toEqual(["listVersions"]);
+        expect((await vault.operationsOn("rotate")).slice(before)).toEqual(["listVersions"]);
     });
 
     test("enables a copy that somebody disabled, and says so in the state", async () => {
@@ -252,7 +177,7 @@ describe("an update", () => {
             const found = await client.getKey("purposes", { version });
             expect(found.keyOperations).toEqual(["verify"]);
         }
-        expect(await versionsInVault("purposes")).toHaveLength(2);
+        expect(await vault.versionsOf("purposes")).toHaveLength(2);
     });
 
     test("puts our latest version on top again when somebody made another one, which stays", async () => {
@@ -265,7 +190,7 @@ describe("an update", () => {
         expect((await client.getKey("covered")).properties.version).toBe(next.copies[1]!.id);
         const { version } = foreign.properties;
         expect((await client.getKey("covered", { version })).key!.crv).toBe("P-384");
-        expect(await versionsInVault("covered")).toHaveLength(3);
+        expect(await vault.versionsOf("covered")).toHaveLength(3);
     });
 });
 
@@ -280,7 +205,7 @@ describe("a name that is taken", () => {
         const found = await azure.client(vaultName).getKey("foreign");
         expect(found.id).toBe(foreign.id);
         expect(found.properties.updatedOn).toEqual(foreign.properties.updatedOn);
-        expect(await versionsInVault("foreign")).toHaveLength(1);
+        expect(await vault.versionsOf("foreign")).toHaveLength(1);
     });
 
     test("by our own soft-deleted key is taken up again, with its versions", async () => {
@@ -288,7 +213,7 @@ describe("a name that is taken", () => {
         const inputs = await key.inputs({ deletionAllowed: true });
         const { id, state } = await create(inputs);
         await inNextRun((run) => run.provider.delete(id, state));
-        expect(await versionsInVault("recovered")).toEqual([]);
+        expect(await vault.versionsOf("recovered")).toEqual([]);
         const again = await create(inputs);
         expect(again.state.copies).toEqual(state.copies);
     });
@@ -348,7 +273,7 @@ describe("a deletion", () => {
             await up.provider.create(checked.inputs!);
             await up.provider.delete(id, state);
         });
-        expect(await versionsInVault("adopted")).toEqual([state.copies[1]!.id]);
+        expect(await vault.versionsOf("adopted")).toEqual([state.copies[1]!.id]);
     });
 });
 
@@ -383,7 +308,7 @@ describe("a refresh", () => {
         await azure.client(vaultName).purgeDeletedKey("gone");
         expect(await provider.read(id, state)).toEqual({});
         await create(inputs);
-        expect(await versionsInVault("gone")).toHaveLength(1);
+        expect(await vault.versionsOf("gone")).toHaveLength(1);
     });
 });
 
@@ -418,9 +343,9 @@ describe("the identity", () => {
     test("chosen for the vault wins over AZURE_*, and that one over the sealed one", async () => {
         const refused =
             /didn't list .* 7000215.* Check the tenant, the client id and the client secret/;
-        const sealedWrong = identityWith({ clientSecret: await sealedSecret("wrong") });
+        const sealedWrong = identityWith({ clientSecret: await sealedSecret(azure, "wrong") });
         const chosen = identityWith({
-            clientSecret: await sealedSecret("wrong"),
+            clientSecret: await sealedSecret(azure, "wrong"),
             clientSecretFrom: "env:SECRET_OF_TEST",
         });
         const key = await newKey("identity");
@@ -457,7 +382,10 @@ describe("the identity", () => {
         const given = async (secret: string, members: Partial<Inputs["identity"]> = {}) => {
             const { inputs } = await provider.check(state, {
                 ...(await key.inputs()),
-                identity: identityWith({ clientSecret: await sealedSecret(secret), ...members }),
+                identity: identityWith({
+                    clientSecret: await sealedSecret(azure, secret),
+                    ...members,
+                }),
             });
             return inputs!;
         };
@@ -493,8 +421,8 @@ describe("over a connection that fails or lies", () => {
         const { state } = await create(await key.inputs(through()));
         expect(lost).toBeGreaterThan(0);
         expect(Object.keys(state.copies)).toEqual(["1", "2"]);
-        expect(await versionsInVault("lost-answer")).toHaveLength(2);
-        const operations = await operationsOn("lost-answer");
+        expect(await vault.versionsOf("lost-answer")).toHaveLength(2);
+        const operations = await vault.operationsOn("lost-answer");
         expect(operations.filter((operation) => operation === "import")).toHaveLength(2);
     });
 
@@ -520,9 +448,9 @@ describe("over a connection that fails or lies", () => {
             properties: {
                 ...statePart(inputs),
                 __provider: "the code",
-                schemaVersion: 1,
+                schemaVersion: 2,
                 verified: false,
-                purposes: [],
+                inStep: false,
             },
         });
         expect(error.message).toMatch(
@@ -536,7 +464,7 @@ describe("over a connection that fails or lies", () => {
         const next = await update(error.id, error.properties, inputs);
         expect(Object.keys(next.copies)).toEqual(["1", "2"]);
         expect(next).toMatchObject({ purposes: ["sign"], verified: true });
-        expect(await versionsInVault("partly")).toHaveLength(2);
+        expect(await vault.versionsOf("partly")).toHaveLength(2);
         expect(await changes(next, inputs)).toBe(false);
     });
     const forbidden = JSON.stringify({

@@ -57,6 +57,9 @@ const keyInputs = (name: string, changes: Properties = {}): Properties => ({
     name,
     type: "ecdsa-p256",
     rotation: {},
+    minEnabledVersion: 0,
+    disabledVersions: [],
+    asOf: "2026-11-24T00:00:00.000Z",
     deletionAllowed: false,
     seal: { location: "env:SEAL_OF_TEST", id: sealKey.id },
     ...changes,
@@ -65,6 +68,10 @@ const keyInputs = (name: string, changes: Properties = {}): Properties => ({
 async function newKey(name: string) {
     const { inputs } = await host.check({}, keyInputs(name));
     return { inputs, ...(await host.create(inputs)) };
+}
+
+function vaultInputs(): Properties {
+    return { name: "host-vault", uri: vaultUri, sku: "premium", environment: "local" };
 }
 
 async function copyInputs(key: Properties, changes: Properties = {}): Promise<Properties> {
@@ -76,10 +83,11 @@ async function copyInputs(key: Properties, changes: Properties = {}): Promise<Pr
         type: key.type,
         version: key.version,
         versions: key.versions,
+        lifecycle: key.lifecycle,
         deletionAllowed: false,
         seal: key.seal,
         name: key.name,
-        vault: { name: "host-vault", uri: vaultUri, sku: "premium", environment: "local" },
+        vault: vaultInputs(),
         identity: {
             tenantId,
             clientId,
@@ -87,6 +95,9 @@ async function copyInputs(key: Properties, changes: Properties = {}): Promise<Pr
         },
         purposes: ["sign"],
         protection: "software",
+        tags: {},
+        onDelete: "delete",
+        stack: "shop/dev",
         ...changes,
     };
 }
@@ -114,9 +125,11 @@ test("concurrent first calls of the host: each key gets its own material", async
 describe("ManagedKey", () => {
     test("is checked, created, found unchanged, rotated and refreshed", async () => {
         const { inputs, id, state } = await newKey("life");
-        expect(inputs).toEqual({ ...keyInputs("life"), version: 1 });
+        const { asOf, ...given } = keyInputs("life");
+        const first = { version: 1, createdAt: asOf, reason: "the first version", enabled: true };
+        expect(inputs).toEqual({ ...given, version: 1, lifecycle: [first] });
         expect(id).toBe("life");
-        expect(state).toMatchObject({ ...inputs, schemaVersion: 1 });
+        expect(state).toMatchObject({ ...inputs, schemaVersion: 2 });
         expect(state.__provider).toBe(managedKey);
 
         const again = await host.check(inputs, keyInputs("life"));
@@ -130,11 +143,11 @@ describe("ManagedKey", () => {
         const rotated = await host.check(inputs, keyInputs("life", { rotation: { trigger: "2" } }));
         expect(rotated.inputs.version).toBe(2);
         const next = await host.update(id, state, rotated.inputs);
-        expect(next).toMatchObject({ ...rotated.inputs, schemaVersion: 1 });
-        const [first, second] = next.versions as KeyVersion[];
-        expect(first).toEqual((state.versions as KeyVersion[])[0]);
-        expect(second!.version).toBe(2);
-        expect(second!.thumbprint).not.toBe(first!.thumbprint);
+        expect(next).toMatchObject({ ...rotated.inputs, schemaVersion: 2 });
+        const [one, two] = next.versions as KeyVersion[];
+        expect(one).toEqual((state.versions as KeyVersion[])[0]);
+        expect(two!.version).toBe(2);
+        expect(two!.thumbprint).not.toBe(one!.thumbprint);
         expect(await host.read(id, next)).toEqual({ id, state: next });
     });
 
@@ -227,7 +240,7 @@ describe("DistributedKey", () => {
         expect(id).toBe(`${vaultUri}keys/copied`);
         expect(state).toMatchObject({
             __provider: distributedKey,
-            schemaVersion: 1,
+            schemaVersion: 2,
             verified: true,
         });
         expect(await host.read(id, state)).toEqual({ id, state });
@@ -271,7 +284,19 @@ describe("DistributedKey", () => {
         });
         const rotated = await host.check(
             inputs,
-            await copyInputs(key.state, { versions: unknown, version: 2 }),
+            await copyInputs(key.state, {
+                versions: unknown,
+                version: 2,
+                lifecycle: [
+                    ...(key.state.lifecycle as object[]),
+                    {
+                        version: 2,
+                        createdAt: "2026-11-25T00:00:00.000Z",
+                        reason: "trigger 2",
+                        enabled: true,
+                    },
+                ],
+            }),
         );
         expect(await host.diff(id, state, rotated.inputs)).toEqual({ changes: true, replaces: [] });
 
@@ -331,14 +356,21 @@ describe("DistributedKey", () => {
             "vault.sku",
             "purposes[1]",
         ]);
-        const { inputs } = await host.check({}, await copyInputs(key.state));
-        const moved = await host.check(inputs, await copyInputs(key.state, { protection: "hsm" }));
-        expect(moved.failures).toEqual([
-            ["protection", expect.stringMatching(/can't change in place/)],
+        const ofPlace = await host.check(
+            {},
+            await copyInputs(key.state, {
+                tags: { "keymgmt-key": "mine" },
+                onDelete: "purge",
+                vault: { ...vaultInputs(), purgeProtection: true },
+            }),
+        );
+        expect(ofPlace.failures).toEqual([
+            ["onDelete", expect.stringMatching(/has purge protection.*allowed: delete, detach/)],
+            ["tags", expect.stringMatching(/^keymgmt-key is a tag/)],
         ]);
     });
 
-    test("another key, name or vault is a replacement; the same ones in another case are not", async () => {
+    test("another key, name, vault or protection is a replacement; the same ones in another case are not", async () => {
         const key = await newKey("replaced");
         const news = await copyInputs(key.state);
         const { id, state } = await host.create((await host.check({}, news)).inputs);
@@ -348,6 +380,8 @@ describe("DistributedKey", () => {
         expect(await replaces({ name: "other" })).toEqual(["name"]);
         expect(await replaces({ name: "REPLACED" })).toEqual([]);
         expect(await replaces({ key: "other" })).toEqual(["key"]);
+        expect(await replaces({ protection: "hsm" })).toEqual(["protection"]);
+        expect(await replaces({ protection: unknown })).toEqual([]);
         const vault = news.vault as Properties;
         expect(await replaces({ vault: { ...vault, name: "other" } })).toEqual(["vault"]);
         expect(await replaces({ vault: { ...vault, name: "HOST-VAULT" } })).toEqual([]);
@@ -381,7 +415,7 @@ describe("DistributedKey", () => {
             expect(failure).toMatchObject({
                 id: `${proxy.uri}keys/half`,
                 reasons: [expect.stringMatching(/didn't import version 2 of key half/)],
-                properties: { __provider: distributedKey, schemaVersion: 1, verified: false },
+                properties: { __provider: distributedKey, schemaVersion: 2, verified: false },
             });
             const next = await host.update(failure.id, failure.properties, inputs);
             expect(Object.keys(next.copies as object)).toEqual(["1", "2"]);

@@ -7,8 +7,8 @@ import { requestPolicy } from "../../kms/azureKeyVault/requestPolicy";
 import { OutcomeUnknownError } from "../../kms/kms";
 
 type Method = "GET" | "PUT" | "PATCH" | "POST";
-const newRequest = (method: Method) =>
-    createPipelineRequest({ url: "https://vault.test/keys/k", method });
+const newRequest = (method: Method, path = "/keys/k?api-version=7.6", body?: string) =>
+    createPipelineRequest({ url: `https://vault.test${path}`, method, body });
 
 function answering(status: number, headers: Record<string, string> = {}) {
     return (request: ReturnType<typeof newRequest>): Promise<PipelineResponse> =>
@@ -78,3 +78,47 @@ test.each(["GET", "PATCH", "POST"] as const)(
         ).rejects.toMatchObject({ code: "ECONNRESET" });
     },
 );
+
+test("a rotation policy is PUT too, but that can be repeated", async () => {
+    const policy = requestPolicy();
+    const request = () => newRequest("PUT", "/keys/k/rotationpolicy?api-version=7.6");
+    expect((await policy.sendRequest(request(), answering(500))).status).toBe(500);
+    await expect(policy.sendRequest(request(), failing("ECONNRESET"))).rejects.toMatchObject({
+        code: "ECONNRESET",
+    });
+    // A key of that name is a key.
+    const key = newRequest("PUT", "/keys/rotationpolicy-1?api-version=7.6");
+    await expect(policy.sendRequest(key, answering(500))).rejects.toBeInstanceOf(
+        OutcomeUnknownError,
+    );
+});
+
+describe("dates after January 2038", () => {
+    const sent = async (body: string | undefined) => {
+        const request = newRequest("PATCH", undefined, body);
+        await requestPolicy().sendRequest(request, answering(200));
+        return request.body;
+    };
+    /** As the SDK cuts them. */
+    const cut = (date: string) => Math.floor(Date.parse(date) / 1000) | 0;
+
+    test.each([
+        "1970-01-01T00:00:01Z",
+        "2038-01-19T03:14:07Z",
+        "2038-01-19T03:14:08Z",
+        "2077-01-01T00:00:00Z",
+        "2106-02-07T06:28:15Z",
+    ])("go out as they are: %s", async (date) => {
+        const body = (seconds: number) =>
+            JSON.stringify({ attributes: { enabled: true, nbf: seconds, exp: seconds } });
+        const seconds = Date.parse(date) / 1000;
+        expect(await sent(body(cut(date)))).toBe(body(seconds));
+        expect(await sent(body(seconds))).toBe(body(seconds)); // a repeated request
+    });
+
+    test("are told from what looks like one: other numbers, and texts", async () => {
+        const body = JSON.stringify({ iat: -1, tags: { note: '"exp":-1', exp: "-1" } });
+        expect(await sent(body)).toBe(body);
+        expect(await sent(undefined)).toBeUndefined();
+    });
+});

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { cloudOf } from "../../kms/azureKeyVault/environment";
 import { identityOfVariables } from "../../kms/azureKeyVault/identity";
 import { foldName, keyNameProblem, kekName, vaultNameProblem } from "../../kms/azureKeyVault/names";
-import { keyPermissions } from "../../kms/azureKeyVault/permissions";
+import { keyPermissions, type Use } from "../../kms/azureKeyVault/permissions";
 import { protectionProblem } from "../../kms/azureKeyVault/sku";
 
 test.each(["a", "rsa-1", "RSA-1", "-", "0".repeat(127), "keymgmt-kek-2"])(
@@ -58,11 +58,43 @@ test("names that differ in case alone are one name", () => {
     expect(foldName("rsa-1")).not.toBe(foldName("rsa-2"));
 });
 
-test("the permissions are exactly those needed: create only for the key exchange key", () => {
-    const always = ["delete", "get", "import", "list", "recover", "update"];
-    expect([...keyPermissions([])].sort()).toEqual(always);
-    expect([...keyPermissions(["software"])].sort()).toEqual(always);
-    expect([...keyPermissions(["software", "hsm"])].sort()).toEqual(["create", ...always].sort());
+describe("the permissions are exactly those needed", () => {
+    const always = ["get", "list", "import", "update", "delete", "recover"];
+    const software: Use = { protection: "software", purposes: ["sign", "decrypt", "unwrap"] };
+    const added = (...uses: Use[]) => {
+        const given = keyPermissions(uses);
+        expect(given.slice(0, always.length)).toEqual(always);
+        return given.slice(always.length);
+    };
+
+    test.each<[string, Use[], string[]]>([
+        ["nothing is distributed", [], []],
+        ["copies are held in software", [software], []],
+        ["a key exchange key is made", [software, { ...software, protection: "hsm" }], ["create"]],
+        ["copies are purged", [software, { ...software, onDelete: "purge" }], ["purge"]],
+        ["copies are left or can be recovered", [{ ...software, onDelete: "detach" }], []],
+        ["notice is given", [{ ...software, notifyBefore: "P30D" }], ["setrotationpolicy"]],
+        [
+            "copies prove themselves",
+            [{ ...software, verify: "deep" }],
+            ["decrypt", "unwrapKey", "sign"],
+        ],
+        [
+            "a copy that only verifies is to prove itself",
+            [software, { ...software, purposes: ["verify", "encrypt", "wrap"], verify: "deep" }],
+            [],
+        ],
+        [
+            "two distributions take the same",
+            [
+                { ...software, onDelete: "purge" },
+                { ...software, onDelete: "purge" },
+            ],
+            ["purge"],
+        ],
+    ])("where %s", (_where, uses, permissions) => {
+        expect(added(...uses)).toEqual(permissions);
+    });
 });
 
 test("only a premium vault protects by HSM", () => {

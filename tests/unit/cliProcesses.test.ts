@@ -20,7 +20,8 @@ beforeEach(async () => {
     bin = path.join(root, "bin");
     children = [];
     await mkdir(bin);
-    for (const name of ["cli", "engine", "tsconfig.json"]) {
+    const needed = ["cli", "engine", "keys", "providers/readSecret.ts"];
+    for (const name of [...needed, "local/start.mjs", "tsconfig.json"]) {
         await cp(path.join(repository, name), path.join(root, name), { recursive: true });
     }
     await symlink(path.join(repository, "node_modules"), path.join(root, "node_modules"));

@@ -7,6 +7,7 @@ import {
     type DistributedKeyArgs,
     type KeyRingArgs,
 } from "../../components";
+import type { Copy } from "../../keys/copy";
 import { openKeyVersion, type KeyVersion } from "../../keys/keyVersion";
 import { parseSealKey, unseal } from "../../keys/seal";
 import { provider } from "../../providers/managedKey";
@@ -16,6 +17,9 @@ interface Registered {
     type: string;
     name: string;
     parent: string;
+    protect: boolean;
+    /** Names that it had before. */
+    aliases: string[];
     inputs: Properties;
 }
 
@@ -30,6 +34,16 @@ const sealText = randomBytes(32).toString("base64url");
 const sealKey = parseSealKey(sealText, "the test");
 
 const registered: Registered[] = [];
+
+const copy: Omit<Copy, "id"> = {
+    createdAt: "2026-11-24T00:00:00.000Z",
+    updatedAt: "2026-11-24T00:00:00.000Z",
+    enabled: true,
+    purposes: ["sign"],
+    tags: {},
+    thumbprint: "t",
+    protection: "hsm",
+};
 
 /** Outputs of the resources, as their providers would return them; those of a key by the real provider. */
 async function outputsOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs) {
@@ -46,14 +60,11 @@ async function outputsOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs
             return {
                 ...given,
                 versions: undefined,
-                copies: {
-                    1: {
-                        id: "azure-1",
-                        createdAt: "2026-11-24T00:00:00Z",
-                        enabled: true,
-                        thumbprint: "t",
-                    },
-                },
+                copies: { 1: { ...copy, id: "azure-1", expiresAt: "2027-11-24T00:00:00.000Z" } },
+                older: [{ ...copy, id: "azure-0" }],
+                foreign: [{ ...copy, id: "azure-f", thumbprint: "f" }],
+                proofs: { 1: { by: "sign" } },
+                inStep: given.name !== "behind",
                 keyId: `https://vault/keys/${given.name as string}`,
                 versionedKeyId: `https://vault/keys/${given.name as string}/azure-1`,
                 verified: true,
@@ -65,6 +76,7 @@ async function outputsOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs
                     ...(given.properties as Properties),
                     vaultUri: `https://${name}.vault.azure.net/`,
                 },
+                systemData: { createdAt: "2026-11-23T00:00:00.000Z" },
             };
         case "azuread:index/application:Application":
             return { ...given, clientId: "the-client" };
@@ -108,6 +120,8 @@ function recordParents(): void {
         getType(): string;
         getName(): string;
         getParent(): string;
+        getProtect(): boolean;
+        getAliasesList(): { getSpec(): { getName(): string } | undefined }[];
         getObject(): { toJavaScript(): Properties };
     }
     const monitor = pulumi.runtime.getMonitor() as unknown as {
@@ -119,6 +133,8 @@ function recordParents(): void {
             type: request.getType(),
             name: request.getName(),
             parent: request.getParent().split("::").slice(2).join("::"),
+            protect: request.getProtect(),
+            aliases: request.getAliasesList().flatMap((alias) => alias.getSpec()?.getName() ?? []),
             inputs: request.getObject().toJavaScript(),
         });
         return register(request, done);
@@ -175,7 +191,7 @@ test("a key ring registers its resources, each below its parent, by the types an
             `${managedKeyType}::ec-1 < ${ring}`,
             `${managedKeyType}::ec-2 < ${ring}`,
             `${distributedKeyType}::ec-1@vault-1 < ${ring}`,
-            `${distributedKeyType}::ec-1@vault-2/other < ${ring}`,
+            `${distributedKeyType}::ec-1@vault-2 < ${ring}`,
         ].sort(),
     );
 });
@@ -208,6 +224,128 @@ test("the service principal gets exactly the permissions that a vault's distribu
     }
 });
 
+test("permissions follow the features that are declared, in the vault where they're declared", async () => {
+    await makeRing("ring", {
+        verify: "deep",
+        keys: {
+            "rsa-1": {
+                type: "rsa-2048",
+                rotation: { notifyBefore: "P30D" },
+                distribute: [{ vault: "vault-1", purpose: ["decrypt"], protection: "software" }],
+            },
+            "ec-1": {
+                type: "ecdsa-p256",
+                distribute: [
+                    {
+                        vault: "vault-2",
+                        purpose: ["sign"],
+                        protection: "software",
+                        onDelete: "purge",
+                    },
+                ],
+            },
+        },
+    });
+    const added = (vault: string) => {
+        const { accessPolicies } = find(vaultType, vault).inputs.properties as {
+            accessPolicies: { permissions: { keys: string[] } }[];
+        };
+        return accessPolicies[0]!.permissions.keys.slice(6);
+    };
+    expect(added("vault-1")).toEqual(["setrotationpolicy", "decrypt"]);
+    expect(added("vault-2")).toEqual(["purge", "sign"]);
+});
+
+test("a distribution's logical name is key@vault whatever its copy is called, and it had another one before", async () => {
+    const sign = { purpose: ["sign" as const], protection: "hsm" as const };
+    const distribute = [
+        { ...sign, vault: "vault-1", name: "Other" },
+        { ...sign, vault: "vault-2" },
+        { ...sign, vault: "vault-2", name: "second" },
+    ];
+    await makeRing("ring", { keys: { "ec-1": { type: "ecdsa-p256", distribute } } });
+    const names = registered
+        .filter(({ type }) => type === distributedKeyType)
+        .map(({ name, aliases }) => [name, aliases]);
+    expect(names.sort()).toEqual([
+        ["ec-1@vault-1", ["ec-1@vault-1/other"]],
+        // Several in one vault can't be told apart but by their copies' names.
+        ["ec-1@vault-2", []],
+        ["ec-1@vault-2/second", []],
+    ]);
+});
+
+test("a key is in step if each of its copies is", async () => {
+    const sign = { purpose: ["sign" as const], protection: "software" as const };
+    const distribute = [
+        { ...sign, vault: "vault-1" },
+        { ...sign, vault: "vault-2", name: "behind" },
+    ];
+    const { keys, distributions } = await makeRing("ring", {
+        keys: {
+            "ec-1": { type: "ecdsa-p256", distribute },
+            "ec-2": { type: "ecdsa-p256", distribute: [distribute[0]!] },
+        },
+    });
+    expect(keys["ec-1"]!.inStep).toBe(false);
+    expect(keys["ec-2"]!.inStep).toBe(true);
+    expect(distributions.map(({ key, inStep }) => [key, inStep])).toEqual([
+        ["ec-1", true],
+        ["ec-1", false],
+        ["ec-2", true],
+    ]);
+});
+
+test("vaults are protected like the keys in them, and made as they're declared", async () => {
+    await makeRing("ring", {
+        vaults: {
+            "vault-1": { sku: "premium", location: "northeurope", retentionDays: 7 },
+            "vault-2": { sku: "standard", purgeProtection: true },
+            "vault-3": { sku: "standard", purgeProtection: false },
+        },
+        keys: { ...args.keys, "ec-1": { ...args.keys["ec-1"]!, deletionAllowed: true } },
+    });
+    expect(find(vaultType, "vault-1").inputs).toMatchObject({
+        location: "northeurope",
+        properties: { softDeleteRetentionInDays: 7 },
+    });
+    expect(find(vaultType, "vault-2").inputs).toMatchObject({
+        location: "westeurope",
+        properties: { enablePurgeProtection: true },
+    });
+    expect(find(vaultType, "vault-3").inputs.properties).not.toHaveProperty(
+        "enablePurgeProtection",
+    );
+    const isProtected = (type: string, name: string) => find(type, name).protect;
+    expect(isProtected(managedKeyType, "ec-1")).toBe(false);
+    const places: [string, string][] = [
+        [vaultType, "vault-1"],
+        [vaultType, "vault-2"],
+        ["azure-native:resources:ResourceGroup", "ring"],
+    ];
+    expect(places.map(([type, name]) => isProtected(type, name))).toEqual([false, false, false]);
+
+    registered.length = 0;
+    await makeRing("ring");
+    expect(isProtected(managedKeyType, "ec-1")).toBe(true);
+    expect(isProtected(managedKeyType, "ec-2")).toBe(false);
+    expect(places.map(([type, name]) => isProtected(type, name))).toEqual([true, true, true]);
+});
+
+test("all keys of a ring look at their rules at one moment", async () => {
+    const asOf = "2027-01-31T00:00:00.000Z";
+    const { keys } = await makeRing("ring", { asOf });
+    for (const name of ["ec-1", "ec-2"]) {
+        expect(find(managedKeyType, name).inputs.asOf).toBe(asOf);
+        expect(keys[name]!.versions["1"]!.createdAt).toBe(asOf);
+    }
+    registered.length = 0;
+    await makeRing("ring");
+    const now = find(managedKeyType, "ec-1").inputs.asOf;
+    expect(now).toBe(find(managedKeyType, "ec-2").inputs.asOf);
+    expect(Date.parse(now as string)).toBeLessThanOrEqual(Date.now());
+});
+
 test("the code in the state is one line of less than 200 bytes, the same for all resources of a type", async () => {
     await makeRing("ring");
     for (const type of [managedKeyType, distributedKeyType]) {
@@ -228,9 +366,47 @@ test("the code in the state is one line of less than 200 bytes, the same for all
     );
 });
 
+test("what is said of a key and of its distribution reaches their resources", async () => {
+    const rules = {
+        rotation: {
+            trigger: "1",
+            interval: "P1Y",
+            retire: { after: "P30D", action: "expire" as const },
+            keepEnabled: 3,
+            notifyBefore: "P14D",
+        },
+        minEnabledVersion: 1,
+        disabledVersions: [],
+    };
+    const attributes = {
+        tags: { team: "blue" },
+        notBefore: "2027-01-31",
+        expiresAfter: "P2Y",
+        onDelete: "detach" as const,
+    };
+    const distribute = [
+        {
+            vault: "vault-2",
+            purpose: ["sign" as const],
+            protection: "software" as const,
+            ...attributes,
+        },
+    ];
+    await makeRing("ring", {
+        verify: "deep",
+        keys: { "ec-1": { type: "ecdsa-p256", ...rules, distribute } },
+    });
+    expect(find(managedKeyType, "ec-1").inputs).toMatchObject(rules);
+    expect(find(distributedKeyType, "ec-1@vault-2").inputs).toMatchObject({
+        ...attributes,
+        notifyBefore: "P14D",
+        verify: "deep",
+    });
+});
+
 test("a distribution's inputs say what is to be where, and hold secrets only sealed", async () => {
     await makeRing("ring");
-    const { inputs } = find(distributedKeyType, "ec-1@vault-2/other");
+    const { inputs } = find(distributedKeyType, "ec-1@vault-2");
     expect(inputs).toMatchObject({
         key: "ec-1",
         type: "ecdsa-p256",
@@ -238,12 +414,18 @@ test("a distribution's inputs say what is to be where, and hold secrets only sea
         name: "other",
         purposes: ["verify"],
         protection: "software",
+        tags: {},
+        onDelete: "delete",
+        stack: "project/stack",
+        lifecycle: [{ version: 1, reason: "the first version", enabled: true }],
         deletionAllowed: false,
         vault: {
             name: "vault-2",
             uri: "https://vault-2.vault.azure.net/",
             sku: "standard",
             environment: "AzurePublicCloud",
+            createdAt: "2026-11-23T00:00:00.000Z",
+            purgeProtection: false,
         },
         identity: { tenantId: "the-tenant", clientId: "the-client" },
         seal: { location: "env:KEYMGMT_SEAL_KEY", id: sealKey.id },
@@ -287,11 +469,13 @@ test("the outputs tell what the issue's table needs, and hold neither secrets no
                 type: "ecdsa-p256",
                 latestVersion: 1,
                 versions: { 1: versionShape },
+                inStep: true,
             },
             "ec-2": {
                 type: "ecdsa-p384",
                 latestVersion: 1,
                 versions: { 1: versionShape },
+                inStep: true,
             },
         },
         distributions: [
@@ -302,10 +486,15 @@ test("the outputs tell what the issue's table needs, and hold neither secrets no
                 keyId: "https://vault/keys/ec-1",
                 versionedKeyId: "https://vault/keys/ec-1/azure-1",
                 currentVersion: 1,
-                versions: { 1: { id: "azure-1", enabled: true } },
+                versions: {
+                    1: { id: "azure-1", enabled: true, expiresAt: "2027-11-24T00:00:00.000Z" },
+                },
+                foreign: ["azure-f"],
                 purposes: ["sign"],
                 protection: "hsm",
                 verified: true,
+                proofs: { 1: { by: "sign" } },
+                inStep: true,
             },
             expect.objectContaining({ vault: "vault-2", name: "other", purposes: ["verify"] }),
         ],
@@ -344,7 +533,7 @@ test("a vault's own identity is used where one is given; its secret isn't looked
         clientId: "another-client",
         clientSecretFrom: "env:NOT_SET_ANYWHERE",
     });
-    expect(find(distributedKeyType, "ec-1@vault-2/other").inputs.identity).toMatchObject({
+    expect(find(distributedKeyType, "ec-1@vault-2").inputs.identity).toMatchObject({
         clientId: "the-client",
     });
 });
@@ -378,7 +567,15 @@ test("the components work one by one, with their defaults", async () => {
         name: "alone",
         type: "ecdsa-p256",
         rotation: {},
+        minEnabledVersion: 0,
+        disabledVersions: [],
         deletionAllowed: false,
+    });
+    expect(find(distributedKeyType, "alone@elsewhere").inputs).toMatchObject({
+        name: "alone",
+        protection: "hsm",
+        tags: {},
+        onDelete: "delete",
     });
 });
 

@@ -1,10 +1,16 @@
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import { keyTypes, type KeyType } from "../../keys/keyType";
-import { generateKeyVersion, openKeyVersion } from "../../keys/keyVersion";
+import {
+    externalKeyVersion,
+    generateKeyVersion,
+    importedKeyVersion,
+    openKeyVersion,
+    sealMaterial,
+} from "../../keys/keyVersion";
 import { parseSealKey } from "../../keys/seal";
 
 const sealKey = parseSealKey(Buffer.alloc(32, 7).toString("base64url"), "the test");
-const createdAt = new Date("2026-11-24T10:20:30.456Z");
+const createdAt = "2026-11-24T10:20:30.456Z";
 const identityOf = (type: KeyType) => ({ key: "orders", type, version: 3 });
 const newVersion = (type: KeyType) => generateKeyVersion(identityOf(type), sealKey, createdAt);
 
@@ -16,6 +22,7 @@ const expectations: Record<KeyType, { details: object; members: string[] }> = {
     "ecdsa-p256": { details: { namedCurve: "prime256v1" }, members: ec() },
     "ecdsa-p384": { details: { namedCurve: "secp384r1" }, members: ec() },
     "ecdsa-p521": { details: { namedCurve: "secp521r1" }, members: ec() },
+    "ecdsa-secp256k1": { details: { namedCurve: "secp256k1" }, members: ec() },
 };
 function rsa() {
     return ["e", "kty", "n"];
@@ -86,4 +93,38 @@ test("no two versions have the same material, and no private bytes stand in one"
     for (const encoding of ["hex", "base64", "base64url"] as const) {
         expect(text).not.toContain(secret.toString(encoding));
     }
+});
+
+describe("of a key from outside", () => {
+    const identity = identityOf("ecdsa-p256");
+    const outside = { publicKey: "a PEM", thumbprint: "a thumbprint" };
+
+    test("an imported version holds its private key as a generated one does", async () => {
+        const material = Buffer.from("a private key");
+        const source = { ...outside, material };
+        const { sealed, ...rest } = await importedKeyVersion(identity, source, sealKey, createdAt);
+        expect(rest).toEqual({ version: 3, createdAt, ...outside, origin: "imported" });
+        expect(await openKeyVersion(identity, sealed, sealKey)).toEqual(new Uint8Array(material));
+    });
+
+    test("an external version holds nothing sealed, and the file for its vault", () => {
+        expect(externalKeyVersion(identity, { ...outside, byok: "e30" }, createdAt)).toEqual({
+            version: 3,
+            createdAt,
+            ...outside,
+            sealed: "",
+            origin: "external",
+            byok: "e30",
+        });
+    });
+});
+
+test("material sealed beforehand is a version's own, and no other's", async () => {
+    const identity = identityOf("ecdsa-p256");
+    const sealed = await sealMaterial(identity, Buffer.from("a private key"), sealKey);
+    const opened = await openKeyVersion(identity, sealed, sealKey);
+    expect(Buffer.from(opened).toString()).toBe("a private key");
+    await expect(
+        openKeyVersion({ ...identity, version: 4 }, sealed, sealKey),
+    ).rejects.toMatchObject({ code: "SEALED_TOKEN" });
 });

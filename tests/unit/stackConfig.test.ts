@@ -1,5 +1,12 @@
 import fc from "fast-check";
-import { describeProblems, parseStackConfig, type Problem } from "../../config/stackConfig";
+import {
+    describeProblems,
+    parseStackConfig,
+    type DistributionConfig,
+    type KeyConfig,
+    type Problem,
+    type StackConfig,
+} from "../../config/stackConfig";
 
 const good = {
     environment: "local",
@@ -28,6 +35,60 @@ const good = {
         },
     },
 };
+/** Says all there is to say. */
+const full = {
+    environment: "local",
+    location: "westeurope",
+    seal: "env:SEAL",
+    asOf: "2027-01-31",
+    verify: "deep",
+    vaults: {
+        west: {
+            sku: "premium",
+            location: "westus2",
+            purgeProtection: true,
+            retentionDays: 7,
+            identity: { tenantId: "t", clientId: "c", clientSecretFrom: "env:SECRET" },
+            access: [{ objectId: "o", keyPermissions: ["get", "decrypt"] }],
+        },
+        east: { sku: "standard", purgeProtection: false, retentionDays: 90 },
+    },
+    keys: {
+        "rsa-1": {
+            type: "rsa-3072",
+            rotation: {
+                trigger: 2,
+                interval: "P90D",
+                retire: { after: "P90D", action: "expire" },
+                keepEnabled: 1,
+                notifyBefore: "P30D",
+            },
+            minEnabledVersion: 0,
+            disabledVersions: [1, 3],
+            deletionAllowed: false,
+            distribute: [
+                {
+                    vault: "west",
+                    purpose: ["encrypt"],
+                    protection: "hsm",
+                    tags: { team: "payments", empty: "" },
+                    notBefore: "2027-02-01T08:00:00+02:00",
+                    expiresAfter: "P1Y6M",
+                    onDelete: "detach",
+                },
+                {
+                    vault: "east",
+                    name: "other",
+                    purpose: ["decrypt"],
+                    protection: "software",
+                    tags: {},
+                    onDelete: "purge",
+                },
+            ],
+        },
+        "ec-1": { type: "ecdsa-secp256k1" },
+    },
+};
 type Config = Record<string, unknown>;
 
 /** As Pulumi hands it over: texts, of which objects are JSON. */
@@ -51,9 +112,21 @@ const withDistribution = (distribution: unknown, type = "rsa-2048") =>
 const distribution = { vault: "learn-keyvault", purpose: ["sign"], protection: "hsm" };
 const [purposes, types] = [
     "allowed: encrypt, decrypt, sign, verify, wrap, unwrap",
-    "allowed: rsa-2048, rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, ecdsa-p521",
+    "allowed: rsa-2048, rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, ecdsa-p521, ecdsa-secp256k1",
 ];
-const keyProperties = "allowed: type, rotation, deletionAllowed, distribute";
+const keyProperties =
+    "allowed: type, rotation, minEnabledVersion, disabledVersions, import, deletionAllowed, distribute";
+const withRotation = (rotation: unknown, of: object = distribution) =>
+    withKey({ type: "rsa-2048", rotation, distribute: [of] });
+const withVault = (vault: object, of: object = distribution) => ({
+    ...withDistribution(of),
+    vaults: { "learn-keyvault": { sku: "premium", ...vault } },
+});
+const durations = "allowed: an ISO 8601 duration from P1D to P50Y, such as P90D, P6M or P1Y";
+const moments =
+    "isn't an ISO 8601 date from 2000 to 2099; allowed: as in 2027-01-31 or 2027-01-31T08:00:00Z";
+const noExpiry =
+    "gives notice of expiry only, and no version of this key ever expires; allowed: with retire.action expire, or a distribution that has expiresAfter";
 const at = (path: string) => `keys.rsa-1.distribute[0].${path}`;
 
 test("the tutorial's config, with what may be left out", () => {
@@ -63,6 +136,48 @@ test("the tutorial's config, with what may be left out", () => {
     });
     expect(parseStackConfig(textsOf(withKey({ type: "rsa-2048" })))).toMatchObject({
         config: { keys: { "rsa-1": { type: "rsa-2048", distribute: [] } } },
+    });
+});
+
+test("a config that says all there is to say is read to exactly this", () => {
+    const { "rsa-1": rsa } = full.keys;
+    const expected: StackConfig = {
+        ...(full as unknown as StackConfig),
+        asOf: "2027-01-31T00:00:00.000Z",
+        keys: {
+            "rsa-1": {
+                ...(rsa as unknown as KeyConfig),
+                rotation: {
+                    trigger: "2",
+                    interval: "P90D",
+                    retire: { after: "P90D", action: "expire" },
+                    keepEnabled: 1,
+                    notifyBefore: "P30D",
+                },
+                distribute: [
+                    {
+                        ...(rsa.distribute[0] as DistributionConfig),
+                        notBefore: "2027-02-01T06:00:00.000Z",
+                    },
+                    rsa.distribute[1] as DistributionConfig,
+                ],
+            },
+            "ec-1": { type: "ecdsa-secp256k1", distribute: [] },
+        },
+    };
+    const result = parseStackConfig(textsOf(full));
+    expect(result).toStrictEqual({ config: expected });
+    expect(parseStackConfig(textsOf({ ...expected }))).toStrictEqual(result);
+});
+
+test.each([
+    ["2027-01-31 00:00:00 +0000 UTC", "2027-01-31T00:00:00.000Z"],
+    ["2027-02-01 08:00:00.5 +0200 EET", "2027-02-01T06:00:00.500Z"],
+    ["2027-02-01 08:00:00 +0200 +0200", "2027-02-01T06:00:00.000Z"],
+])("a date without quotes, which Pulumi hands over as %s, is %s", (written, date) => {
+    const config = { ...withDistribution({ ...distribution, notBefore: written }), asOf: written };
+    expect(parseStackConfig(textsOf(config))).toMatchObject({
+        config: { asOf: date, keys: { "rsa-1": { distribute: [{ notBefore: date }] } } },
     });
 });
 
@@ -204,7 +319,7 @@ test.each<[string, Config, Problem]>([
         {
             path: "keys.rsa-1.rotation.triger",
             value: undefined,
-            reason: "unknown property; allowed: trigger",
+            reason: "unknown property; allowed: trigger, interval, retire, keepEnabled, notifyBefore",
         },
     ],
     [
@@ -213,7 +328,7 @@ test.each<[string, Config, Problem]>([
         {
             path: at("purposes"),
             value: undefined,
-            reason: "unknown property; allowed: vault, name, purpose, protection",
+            reason: "unknown property; allowed: vault, name, purpose, protection, tags, notBefore, expiresAfter, onDelete",
         },
     ],
     [
@@ -222,7 +337,7 @@ test.each<[string, Config, Problem]>([
         {
             path: "key",
             value: undefined,
-            reason: "unknown property; allowed: environment, location, seal, vaults, keys",
+            reason: "unknown property; allowed: environment, location, seal, asOf, verify, vaults, keys",
         },
     ],
     [
@@ -281,7 +396,7 @@ test.each<[string, Config, Problem]>([
         {
             path: "keys.rsa-1",
             value: null,
-            reason: "allowed: an object with type, rotation, deletionAllowed, distribute",
+            reason: "allowed: an object with type, rotation, minEnabledVersion, disabledVersions, import, deletionAllowed, distribute",
         },
     ],
     [
@@ -289,8 +404,247 @@ test.each<[string, Config, Problem]>([
         withKey({ type: "rsa-2048", deletionAllowed: "true" }),
         { path: "keys.rsa-1.deletionAllowed", value: "true", reason: "allowed: true, false" },
     ],
+    [
+        "a date that is none",
+        { ...good, asOf: "31.01.2027" },
+        { path: "asOf", value: "31.01.2027", reason: moments },
+    ],
+    [
+        "a time alone, which would be another moment each day",
+        { ...good, asOf: "08:00" },
+        { path: "asOf", value: "08:00", reason: moments },
+    ],
+    [
+        "another way to verify",
+        { ...good, verify: "shallow" },
+        { path: "verify", value: "shallow", reason: "allowed: deep" },
+    ],
+    [
+        "a vault's location that can't be one",
+        withVault({ location: "west/europe" }),
+        {
+            path: "vaults.learn-keyvault.location",
+            value: "west/europe",
+            reason: "allowed: the name of an Azure region, such as westeurope",
+        },
+    ],
+    [
+        "a purge protection that is a text",
+        withVault({ purgeProtection: "yes" }),
+        {
+            path: "vaults.learn-keyvault.purgeProtection",
+            value: "yes",
+            reason: "allowed: true, false",
+        },
+    ],
+    ...[6, 91, 7.5, "7", null].map((retentionDays): [string, Config, Problem] => [
+        `a retention of ${retentionDays} days`,
+        withVault({ retentionDays }),
+        {
+            path: "vaults.learn-keyvault.retentionDays",
+            value: retentionDays,
+            reason: "allowed: a whole number, from 7 to 90",
+        },
+    ]),
+    [
+        "an unknown property in a list",
+        withVault({ access: [{ objectId: "o", keyPermissions: ["get"], tenant: "t" }] }),
+        {
+            path: "vaults.learn-keyvault.access[0].tenant",
+            value: undefined,
+            reason: "unknown property; allowed: objectId, keyPermissions",
+        },
+    ],
+    [
+        "an interval that isn't a duration",
+        withRotation({ interval: "90d" }),
+        {
+            path: "keys.rsa-1.rotation.interval",
+            value: "90d",
+            reason: `isn't an ISO 8601 duration; ${durations}`,
+        },
+    ],
+    [
+        "an interval that is a number",
+        withRotation({ interval: 90 }),
+        {
+            path: "keys.rsa-1.rotation.interval",
+            value: 90,
+            reason: "allowed: an ISO 8601 duration, such as P90D",
+        },
+    ],
+    [
+        "a notice of hours",
+        withRotation({ notifyBefore: "PT12H" }, { ...distribution, expiresAfter: "P1Y" }),
+        {
+            path: "keys.rsa-1.rotation.notifyBefore",
+            value: "PT12H",
+            reason: `is under a day; ${durations}`,
+        },
+    ],
+    [
+        "an overlap that is longer than the interval",
+        withRotation({ interval: "P90D", retire: { after: "P91D", action: "disable" } }),
+        {
+            path: "keys.rsa-1.rotation.retire.after",
+            value: "P91D",
+            reason: "is longer than the interval, P90D: each version would be succeeded twice before it retires; make it P90D at most",
+        },
+    ],
+    [
+        "an overlap that is too long, compared with no interval that is wrong",
+        withRotation({ interval: "often", retire: { after: "P91D", action: "disable" } }),
+        {
+            path: "keys.rsa-1.rotation.interval",
+            value: "often",
+            reason: `isn't an ISO 8601 duration; ${durations}`,
+        },
+    ],
+    [
+        "a retirement without an overlap",
+        withRotation({ interval: "P90D", retire: { action: "expire" } }),
+        {
+            path: "keys.rsa-1.rotation.retire.after",
+            value: undefined,
+            reason: "missing; allowed: an ISO 8601 duration, such as P90D",
+        },
+    ],
+    [
+        "an unknown retirement, which isn't taken for one without expiry",
+        withRotation({ retire: { after: "P1D", action: "expires" }, notifyBefore: "P30D" }),
+        {
+            path: "keys.rsa-1.rotation.retire.action",
+            value: "expires",
+            reason: "allowed: keep, expire, disable",
+        },
+    ],
+    [
+        "an unknown property of a retirement",
+        withRotation({ retire: { after: "P1D", action: "keep", overlap: "P1D" } }),
+        {
+            path: "keys.rsa-1.rotation.retire.overlap",
+            value: undefined,
+            reason: "unknown property; allowed: after, action",
+        },
+    ],
+    [
+        "no enabled versions",
+        withRotation({ keepEnabled: 0 }),
+        {
+            path: "keys.rsa-1.rotation.keepEnabled",
+            value: 0,
+            reason: "allowed: a whole number, 1 or more",
+        },
+    ],
+    [
+        "a notice of an expiry that never comes",
+        withRotation({ notifyBefore: "P30D" }),
+        { path: "keys.rsa-1.rotation.notifyBefore", value: "P30D", reason: noExpiry },
+    ],
+    ...["keep", "disable"].map((action): [string, Config, Problem] => [
+        `a notice where versions retire, but by ${action}`,
+        withRotation({ retire: { after: "P1D", action }, notifyBefore: "P30D" }),
+        { path: "keys.rsa-1.rotation.notifyBefore", value: "P30D", reason: noExpiry },
+    ]),
+    [
+        "a negative minimum of enabled versions",
+        withKey({ type: "rsa-2048", minEnabledVersion: -1 }),
+        {
+            path: "keys.rsa-1.minEnabledVersion",
+            value: -1,
+            reason: "allowed: a whole number, 0 or more",
+        },
+    ],
+    [
+        "a version 0",
+        withKey({ type: "rsa-2048", disabledVersions: [1, 0] }),
+        {
+            path: "keys.rsa-1.disabledVersions[1]",
+            value: 0,
+            reason: "allowed: a whole number, 1 or more",
+        },
+    ],
+    [
+        "a version in the place of a list of versions",
+        withKey({ type: "rsa-2048", disabledVersions: 1 }),
+        {
+            path: "keys.rsa-1.disabledVersions",
+            value: 1,
+            reason: "allowed: a list of version numbers",
+        },
+    ],
+    [
+        "a tag that isn't a text",
+        withDistribution({ ...distribution, tags: { cost: 42 } }),
+        { path: at("tags.cost"), value: 42, reason: "allowed: a text" },
+    ],
+    [
+        "a list in the place of tags",
+        withDistribution({ ...distribution, tags: ["a"] }),
+        { path: at("tags"), value: ["a"], reason: "allowed: an object of texts" },
+    ],
+    [
+        "a tag of our own",
+        withDistribution({ ...distribution, tags: { "Keymgmt-Key": "x" } }),
+        {
+            path: at("tags"),
+            value: { "Keymgmt-Key": "x" },
+            reason: "Keymgmt-Key is a tag that keymgmt sets itself",
+        },
+    ],
+    [
+        "a date from which on a copy can be used that is none",
+        withDistribution({ ...distribution, notBefore: "tomorrow" }),
+        { path: at("notBefore"), value: "tomorrow", reason: moments },
+    ],
+    [
+        "an age that isn't a duration",
+        withDistribution({ ...distribution, expiresAfter: "a year" }),
+        {
+            path: at("expiresAfter"),
+            value: "a year",
+            reason: `isn't an ISO 8601 duration; ${durations}`,
+        },
+    ],
+    [
+        "an unknown end of a distribution",
+        withDistribution({ ...distribution, onDelete: "keep" }),
+        { path: at("onDelete"), value: "keep", reason: "allowed: delete, detach, purge" },
+    ],
+    [
+        "a purge where nothing can be purged",
+        withVault({ purgeProtection: true }, { ...distribution, onDelete: "purge" }),
+        {
+            path: at("onDelete"),
+            value: "purge",
+            reason: "vault learn-keyvault has purge protection, so nothing in it can be purged; allowed: delete, detach",
+        },
+    ],
 ])("%s is told with its path, its value and what is allowed", (_what, config, problem) => {
     expect(problemsOf(config)).toEqual([problem]);
+});
+
+test.each([
+    ["versions that expire when they retire", { action: "expire" }, {}],
+    ["copies that expire by their age", { action: "keep" }, { expiresAfter: "P1Y" }],
+])("a notice of expiry is taken for %s", (_what, retire, of) => {
+    const rotation = {
+        interval: "P1M",
+        retire: { after: "P30D", ...retire },
+        notifyBefore: "P30D",
+    };
+    expect(problemsOf(withRotation(rotation, { ...distribution, ...of }))).toEqual([]);
+});
+
+test("what ends a distribution may be anything but a purge in a vault with purge protection", () => {
+    for (const onDelete of ["delete", "detach"]) {
+        const config = withVault({ purgeProtection: true }, { ...distribution, onDelete });
+        expect(problemsOf(config)).toEqual([]);
+    }
+    for (const vault of [{}, { purgeProtection: false }]) {
+        const config = withVault(vault, { ...distribution, onDelete: "purge" });
+        expect(problemsOf(config)).toEqual([]);
+    }
 });
 
 test("no config at all: each section that is needed is missing", () => {
@@ -315,6 +669,13 @@ test("all problems are told at once, also several of one distribution", () => {
             "ec-1": {
                 type: "ecdsa-p256",
                 more: 1,
+                rotation: {
+                    interval: "P1D",
+                    retire: { after: "P1M", action: "drop" },
+                    keepEnabled: 1.5,
+                },
+                minEnabledVersion: "1",
+                disabledVersions: ["1"],
                 distribute: [{ vault: "plain", purpose: ["encrypt", 1], protection: "hsm", x: 1 }],
             },
         },
@@ -330,6 +691,11 @@ test("all problems are told at once, also several of one distribution", () => {
             "keys.rsa-1.distribute[0].purpose[0]",
             "keys.rsa-1.distribute[0].protection",
             "keys.ec-1.more",
+            "keys.ec-1.rotation.retire.after",
+            "keys.ec-1.rotation.retire.action",
+            "keys.ec-1.rotation.keepEnabled",
+            "keys.ec-1.minEnabledVersion",
+            "keys.ec-1.disabledVersions[0]",
             "keys.ec-1.distribute[0].purpose[0]",
             "keys.ec-1.distribute[0].purpose[1]",
             "keys.ec-1.distribute[0].protection",
@@ -388,6 +754,14 @@ describe("hostile JSON", () => {
             `{"k":{"type":"rsa-2048","distribute":[{"vault":"plain","purpose":["sign"],"protection":"software","__proto__":{}}]}}`,
             "keys.k.distribute[0].__proto__",
         ],
+        [
+            `{"k":{"type":"rsa-2048","rotation":{"retire":{"after":"P1D","action":"keep","__proto__":{}}}}}`,
+            "keys.k.rotation.retire.__proto__",
+        ],
+        [
+            `{"k":{"type":"rsa-2048","distribute":[{"vault":"plain","purpose":["sign"],"protection":"software","tags":{"__proto__":"x"}}]}}`,
+            "keys.k.distribute[0].tags.__proto__",
+        ],
     ])("__proto__ doesn't vanish: %s", (keys, path) => {
         expect(problemsOf({ ...good, keys }).map((problem) => problem.path)).toEqual([path]);
         expect(({} as { type?: unknown }).type).toBeUndefined();
@@ -421,6 +795,8 @@ describe("hostile JSON", () => {
         fc.dictionary(fc.oneof(names, fc.string()), fc.jsonValue({ maxDepth: 2 })),
         fc.jsonValue({ maxDepth: 4 }),
     );
+
+    const base = fc.constantFrom<Config>(good, full);
 
     /** Sets, adds or removes something anywhere in a good config. */
     const mutation = fc.record({
@@ -466,34 +842,38 @@ describe("hostile JSON", () => {
 
     test("whatever is changed in a good config, the outcome is a config or problems with paths", () => {
         fc.assert(
-            fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (mutations) => {
-                const config = structuredClone(good) as Config;
-                for (const each of mutations) {
-                    mutate(config, each);
-                }
-                const texts = textsOf(config);
-                const result = parseStackConfig(texts);
-                if ("config" in result) {
-                    // Nothing was lost, and nothing came in that wasn't there.
-                    const { vaults, keys } = result.config;
-                    expect(Object.keys(vaults)).toEqual(
-                        Object.keys(JSON.parse(texts.vaults!) as object),
-                    );
-                    expect(Object.keys(keys)).toEqual(
-                        Object.keys(JSON.parse(texts.keys!) as object),
-                    );
-                    expect(parseStackConfig(textsOf({ ...result.config }))).toEqual(result);
-                    return;
-                }
-                expect(result.problems.length).toBeGreaterThan(0);
-                for (const { path, reason } of result.problems) {
-                    expect(path).not.toBe("undefined");
-                    expect(reason).toMatch(
-                        /allowed: |a key's name|a vault's name|is the same vault as|has a key of this name|stands there twice|has no HSM|is the name of the key exchange key/,
-                    );
-                }
-                expect(describeProblems(result.problems)).toMatch(/^The stack's config has /);
-            }),
+            fc.property(
+                base,
+                fc.array(mutation, { minLength: 1, maxLength: 4 }),
+                (from, mutations) => {
+                    const config = structuredClone(from);
+                    for (const each of mutations) {
+                        mutate(config, each);
+                    }
+                    const texts = textsOf(config);
+                    const result = parseStackConfig(texts);
+                    if ("config" in result) {
+                        // Nothing was lost, and nothing came in that wasn't there.
+                        const { vaults, keys } = result.config;
+                        expect(Object.keys(vaults)).toEqual(
+                            Object.keys(JSON.parse(texts.vaults!) as object),
+                        );
+                        expect(Object.keys(keys)).toEqual(
+                            Object.keys(JSON.parse(texts.keys!) as object),
+                        );
+                        expect(parseStackConfig(textsOf({ ...result.config }))).toEqual(result);
+                        return;
+                    }
+                    expect(result.problems.length).toBeGreaterThan(0);
+                    for (const { path, reason } of result.problems) {
+                        expect(path).not.toBe("undefined");
+                        expect(reason).toMatch(
+                            /allowed: |a key's name|a vault's name|is the same vault as|has a key of this name|stands there twice|has no HSM|is the name of the key exchange key|is longer than the interval|a tag that keymgmt sets|names and values of tags/,
+                        );
+                    }
+                    expect(describeProblems(result.problems)).toMatch(/^The stack's config has /);
+                },
+            ),
             { seed: 20261124, numRuns: 2000 },
         );
     });

@@ -1,0 +1,102 @@
+import { createPrivateKey } from "node:crypto";
+import { parseByokFile } from "../keys/byokFile";
+import {
+    externalKeyVersion,
+    importedKeyVersion,
+    openKeyVersion,
+    type KeyVersion,
+    type VersionIdentity,
+} from "../keys/keyVersion";
+import type { GivenVersion } from "../keys/lifecycle";
+import { readPrivateKey, readPublicKey } from "../keys/material";
+import type { SealKey } from "../keys/seal";
+import type { SecretLocation } from "../keys/secretLocation";
+import { readSecret } from "./readSecret";
+
+/** Where a version comes from, if it isn't generated: its private key, a sealed token of that, or a `.byok` file with the public key. */
+export type KeySource = { version: number } & (
+    | { from: SecretLocation; passphraseFrom?: SecretLocation }
+    | { sealed: string }
+    | { byok: SecretLocation; publicKey: SecretLocation }
+);
+
+/** What the engine may know of it before it is there. @throws KeymgmtError KEY_MATERIAL, SEALED_TOKEN */
+export async function givenVersion(
+    source: KeySource,
+    identity: VersionIdentity,
+    sealKey: SealKey,
+): Promise<GivenVersion> {
+    const { version, origin, thumbprint, byok } = await sourceVersion(
+        source,
+        identity,
+        sealKey,
+        "",
+    );
+    return {
+        version,
+        origin: origin!,
+        thumbprint,
+        ...(byok && { vaultHost: vaultHostOf(byok, source, identity) }),
+    };
+}
+
+/** The version itself, its private key sealed. @throws KeymgmtError KEY_MATERIAL, SEALED_TOKEN */
+export async function sourceVersion(
+    source: KeySource,
+    identity: VersionIdentity,
+    sealKey: SealKey,
+    createdAt: string,
+): Promise<KeyVersion> {
+    const what = describe(source, identity);
+    const { type } = identity;
+    if ("byok" in source) {
+        const publicKey = read(source.publicKey, `public key of ${what}`);
+        const byok = Buffer.from(read(source.byok, `.byok file of ${what}`)).toString("base64url");
+        vaultHostOf(byok, source, identity);
+        return externalKeyVersion(
+            identity,
+            { ...(await readPublicKey(publicKey, type, what)), byok },
+            createdAt,
+        );
+    }
+    const [text, passphrase] =
+        "sealed" in source
+            ? [await openedText(source.sealed, identity, sealKey)]
+            : [
+                  read(source.from, `private key of ${what}`),
+                  source.passphraseFrom && read(source.passphraseFrom, `passphrase of ${what}`),
+              ];
+    const key = await readPrivateKey(text, type, what, passphrase);
+    try {
+        return await importedKeyVersion(identity, key, sealKey, createdAt);
+    } finally {
+        key.material.fill(0);
+    }
+}
+
+function vaultHostOf(byok: string, source: KeySource, identity: VersionIdentity): string {
+    return parseByokFile(Buffer.from(byok, "base64url"), describe(source, identity)).vaultHost;
+}
+
+async function openedText(
+    sealed: string,
+    identity: VersionIdentity,
+    sealKey: SealKey,
+): Promise<string> {
+    const material = Buffer.from(await openKeyVersion(identity, sealed, sealKey));
+    try {
+        const key = createPrivateKey({ key: material, format: "der", type: "pkcs8" });
+        return key.export({ format: "pem", type: "pkcs8" }) as string;
+    } finally {
+        material.fill(0);
+    }
+}
+
+function describe(source: KeySource, { key, version }: VersionIdentity): string {
+    const place = "from" in source ? source.from : "byok" in source ? source.byok : "sealed token";
+    return `${place}, version ${version} of key ${key}`;
+}
+
+function read(location: SecretLocation, what: string): string {
+    return readSecret(location, what, "KEY_MATERIAL");
+}
