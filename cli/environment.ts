@@ -33,6 +33,7 @@ export function cloudEnvironment(azure: Azure, env: Environment): Environment {
     return {
         ...(foreign ? withoutAzureIdentity(env) : env),
         AZURE_AUTHORITY_HOST: azure.authorityHost,
+        AZURE_RESOURCE_MANAGER: azure.resourceManager,
         NODE_EXTRA_CA_CERTS: azure.caFile,
         PULUMI_DEBUG_PROVIDERS: azure.providers,
         // A proxy can't reach this machine's loopback.

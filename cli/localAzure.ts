@@ -10,6 +10,7 @@ import type { Stack } from "./stack";
 /** How to reach a stack's local Azure: the part of its azure.json that is needed here. */
 const azureFile = z.object({
     authorityHost: z.url(),
+    resourceManager: z.url(),
     tenantId: z.string(),
     caFile: z.string(),
     providers: z.string(),

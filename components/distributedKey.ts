@@ -47,6 +47,8 @@ export interface VaultArgs {
     uri: pulumi.Input<string>;
     sku: pulumi.Input<Sku>;
     environment: pulumi.Input<Environment>;
+    /** Azure region. */
+    location?: pulumi.Input<string | undefined>;
     /** When it was made, ISO 8601: a vault that was made anew at the same address is filled again. */
     createdAt?: pulumi.Input<string | undefined>;
     /** Whether nothing in it can be purged. @default false */
@@ -111,6 +113,7 @@ export class DistributedKey extends pulumi.CustomResource {
                     uri: vault.uri,
                     sku: vault.sku,
                     environment: vault.environment,
+                    location: vault.location,
                     createdAt: vault.createdAt,
                     purgeProtection: vault.purgeProtection,
                 },

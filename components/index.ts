@@ -9,6 +9,7 @@ export {
     type KeyRingArgs,
     type KeyRingDistribution,
     type KeyRingDistributionOutput,
+    type KeyRingIdentity,
     type KeyRingKey,
     type KeyRingKeyOutput,
     type KeyRingVault,

@@ -1,3 +1,4 @@
+import { Provider } from "@pulumi/azure-native/provider";
 import * as resources from "@pulumi/azure-native/resources";
 import * as pulumi from "@pulumi/pulumi";
 import type { KeyType, Protection, Purpose } from "../keys/keyType";
@@ -16,7 +17,7 @@ import { ManagedKey } from "./managedKey";
 import { ServicePrincipal } from "./servicePrincipal";
 
 export interface KeyRingArgs {
-    /** The cloud that the vaults are in. */
+    /** The cloud that the vaults are in, if they don't say another one. */
     environment: Environment;
     /** Azure region of the resource group and the vaults. */
     location: string;
@@ -40,10 +41,22 @@ export interface KeyRingVault {
     purgeProtection?: boolean;
     /** How long what was deleted can be recovered: 7 to 90 days, for life. @default 90 */
     retentionDays?: number;
+    /** The subscription that it is made in, with the identity that azure-native is signed in with. @default azure-native's */
+    subscriptionId?: string;
+    /** The tenant of `subscriptionId`. @default the ring's */
+    tenantId?: string;
+    /** The cloud of `subscriptionId`. @default the ring's */
+    environment?: Environment;
     /** Who distributes keys to it. @default the ring's own service principal */
-    identity?: IdentityArgs;
-    /** Who else may do what with its keys, besides the ring's own service principal. @default nobody */
+    identity?: KeyRingIdentity;
+    /** Who else may do what with its keys. @default nobody */
     access?: KeyVaultAccess[];
+}
+
+/** An identity of the vault's tenant. */
+export interface KeyRingIdentity extends IdentityArgs {
+    /** Of its service principal (not of the application), which gets the key permissions that distributing takes. @default it has them already */
+    objectId?: string;
 }
 
 export interface KeyRingKey {
@@ -129,8 +142,8 @@ export interface KeyRingDistributionOutput {
 }
 
 /**
- * A set of keys and the vaults that they are distributed to, in a resource group and with a service principal of their own. That principal
- * gets the key permissions that the declared distributions take.
+ * A set of keys and the vaults that they are distributed to, with a service principal of their own and, in each subscription, a resource group. That
+ * principal gets the key permissions that the declared distributions take, in those vaults that have no identity of their own.
  */
 export class KeyRing extends pulumi.ComponentResource {
     /** By name. */
@@ -162,48 +175,34 @@ export class KeyRing extends pulumi.ComponentResource {
         const distributions = Object.entries(args.keys).flatMap(([key, { distribute = [] }]) =>
             distribute.map((distribution) => ({ key, ...distribution })),
         );
-        // Replacing a vault, by another location for example, would take the copies with it.
-        const holds = (vaultName?: string) =>
-            distributions.some(
-                ({ key, vault }) =>
-                    (vaultName === undefined || vault === vaultName) &&
-                    !args.keys[key]!.deletionAllowed,
-            );
-        const group = new resources.ResourceGroup(
-            name,
-            { location },
-            { parent: this, protect: holds() },
-        );
-        const vaults = mapValues(
-            args.vaults,
-            ({ access = [], identity: _identity, ...vault }, vaultName) => {
-                const uses = distributions
-                    .filter((distribution) => distribution.vault === vaultName)
-                    .map(({ key, purpose, ...distribution }) => ({
-                        ...distribution,
-                        purposes: purpose,
-                        notifyBefore: args.keys[key]!.rotation?.notifyBefore,
-                        verify,
-                    }));
-                const own = {
-                    objectId: principal.objectId,
-                    keyPermissions: keyPermissions(uses),
-                };
-                return new KeyVault(
+        const places = placesOf(name, args, this);
+        const vaults = mapValues(args.vaults, (declared, vaultName) => {
+            const { access = [], identity, subscriptionId, ...vault } = declared;
+            const uses = distributions
+                .filter((distribution) => distribution.vault === vaultName)
+                .map(({ key, purpose, ...distribution }) => ({
+                    ...distribution,
+                    purposes: purpose,
+                    notifyBefore: args.keys[key]!.rotation?.notifyBefore,
+                    verify,
+                }));
+            const objectId = identity ? identity.objectId : principal.objectId;
+            const own = objectId ? [{ objectId, keyPermissions: keyPermissions(uses) }] : [];
+            const { group, provider } = places(subscriptionId);
+            return new KeyVault(
+                vaultName,
+                {
                     vaultName,
-                    {
-                        vaultName,
-                        resourceGroupName: group.name,
-                        location,
-                        ...vault,
-                        access: [own, ...access],
-                        environment,
-                        tenantId: principal.tenantId,
-                    },
-                    { parent: this, protect: holds(vaultName) },
-                );
-            },
-        );
+                    resourceGroupName: group.name,
+                    location,
+                    environment,
+                    tenantId: principal.tenantId,
+                    ...vault,
+                    access: [...own, ...access],
+                },
+                { parent: this, provider },
+            );
+        });
         const distributed = distributions.map(({ key, vault, purpose, ...distribution }) => {
             const named = distributionName(key, vault, distribution.name);
             const alone = distributions.filter((each) => each.key === key && each.vault === vault);
@@ -251,6 +250,49 @@ export class KeyRing extends pulumi.ComponentResource {
         this.registerOutputs({ vaults: this.vaults, servicePrincipal: this.servicePrincipal });
     }
 }
+
+/** Where vaults are made: in each subscription a resource group, with the provider that reaches it. */
+function placesOf(name: string, args: KeyRingArgs, parent: pulumi.Resource) {
+    const all = Object.values(args.vaults);
+    const groupIn = (subscriptionId?: string) => {
+        const vaults = all.filter((vault) => vault.subscriptionId === subscriptionId);
+        const { tenantId, environment = args.environment } = vaults[0] ?? {};
+        const provider =
+            subscriptionId === undefined
+                ? undefined
+                : new Provider(
+                      subscriptionId,
+                      { subscriptionId, tenantId, environment: pulumiEnvironment[environment] },
+                      { parent },
+                  );
+        const group = new resources.ResourceGroup(
+            subscriptionId === undefined ? name : `${name}-${subscriptionId}`,
+            {
+                // A name that doesn't change: a soft-deleted vault comes back in the group of the same name only.
+                resourceGroupName: `${pulumi.getProject()}-${pulumi.getStack()}`,
+                location: (subscriptionId && vaults[0]?.location) || args.location,
+            },
+            // Replacing it would take the vaults with it, and where it is matters to nobody.
+            { parent, provider, ignoreChanges: ["location", "resourceGroupName"] },
+        );
+        return { group, provider };
+    };
+    const home = groupIn();
+    const others = new Map(
+        [...new Set(all.map(({ subscriptionId }) => subscriptionId))]
+            .filter((id) => id !== undefined)
+            .map((id) => [id, groupIn(id)]),
+    );
+    return (subscriptionId?: string) => (subscriptionId ? others.get(subscriptionId)! : home);
+}
+
+/** azure-native's words for the clouds; a local one it doesn't know. */
+const pulumiEnvironment: Record<Environment, string | undefined> = {
+    AzurePublicCloud: "public",
+    AzureUSGovernment: "usgovernment",
+    AzureChinaCloud: "china",
+    local: undefined,
+};
 
 /** Azure compares names without case, so another case isn't another distribution. */
 function distributionName(key: string, vault: string, name = key): string {

@@ -1,5 +1,4 @@
 import * as pulumi from "@pulumi/pulumi";
-import { KeymgmtError } from "../keys/errors";
 import type { KeyType } from "../keys/keyType";
 import type { KeyVersion } from "../keys/keyVersion";
 import type { LifecycleVersion, Retirement, Rotation } from "../keys/lifecycle";
@@ -8,6 +7,7 @@ import type { KeySource } from "../providers/keySource";
 import type { SealReference } from "../providers/seal";
 import type { SecretLocation } from "../keys/secretLocation";
 import { readSealKey } from "../providers/readSecret";
+import { toRunError } from "./runError";
 
 export interface ManagedKeyArgs {
     /** @default the resource's logical name */
@@ -111,11 +111,11 @@ export class ManagedKey extends pulumi.CustomResource {
     }
 }
 
-/** A missing seal key is the user's to mend: a message without a stack trace. */
+/** @throws RunError when it isn't there */
 export function sealKeyAt(location: SecretLocation) {
     try {
         return readSealKey(location);
     } catch (error) {
-        throw error instanceof KeymgmtError ? new pulumi.RunError(error.message) : error;
+        throw toRunError(error);
     }
 }

@@ -35,7 +35,15 @@ export interface VaultConfig {
     location?: string;
     purgeProtection?: boolean;
     retentionDays?: number;
-    identity?: { tenantId: string; clientId: string; clientSecretFrom: SecretLocation };
+    subscriptionId?: string;
+    tenantId?: string;
+    environment?: Environment;
+    identity?: {
+        tenantId: string;
+        clientId: string;
+        objectId?: string;
+        clientSecretFrom: SecretLocation;
+    };
     access?: { objectId: string; keyPermissions: KeyPermission[] }[];
 }
 
@@ -184,8 +192,13 @@ const rotation = object({
     notifyBefore: duration.optional(),
 });
 
+const environment = z.enum(environments, oneOf(environments));
+const guid = z.guid({
+    error: "allowed: a GUID, such as 00000000-0000-0000-0000-000000000000",
+});
+
 const schemas = {
-    environment: z.enum(environments, oneOf(environments)),
+    environment,
     location: region,
     seal: location.optional(),
     asOf: date.optional(),
@@ -196,7 +209,15 @@ const schemas = {
         purgeProtection: flag.optional(),
         // https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
         retentionDays: wholeNumber(7, 90).optional(),
-        identity: object({ tenantId: text, clientId: text, clientSecretFrom: location }).optional(),
+        subscriptionId: guid.optional(),
+        tenantId: guid.optional(),
+        environment: environment.optional(),
+        identity: object({
+            tenantId: text,
+            clientId: text,
+            objectId: text.optional(),
+            clientSecretFrom: location,
+        }).optional(),
         access: z
             .array(
                 object({
@@ -263,7 +284,7 @@ export function parseStackConfig(
     const seal = reader.read(schemas.seal, texts.seal, ["seal"]);
     const asOf = reader.read(schemas.asOf, texts.asOf, ["asOf"]);
     const verify = reader.read(schemas.verify, texts.verify, ["verify"]);
-    const vaults = reader.readVaults(texts.vaults);
+    const vaults = reader.readVaults(texts.vaults, environment);
     const keys = reader.readKeys(texts.keys, vaults);
     if (reader.problems.length > 0) {
         return { problems: reader.problems };
@@ -329,7 +350,7 @@ class Reader {
         return result.data;
     }
 
-    readVaults(json: string | undefined): DeclaredVaults {
+    readVaults(json: string | undefined, environment: Environment | undefined): DeclaredVaults {
         const vaults: DeclaredVaults = new Map();
         const seen = new Map<string, string>();
         for (const [name, value] of this.readRecord(json, "vaults")) {
@@ -347,9 +368,72 @@ class Reader {
                 );
             }
             seen.set(foldName(name), name);
-            vaults.set(name, this.read(schemas.vault, value, path));
+            const vault = this.read(schemas.vault, value, path);
+            vaults.set(name, vault);
+            if (vault) {
+                this.checkPlace(vault, environment, path);
+            }
         }
+        this.checkSubscriptions(vaults);
         return vaults;
+    }
+
+    /** Where a vault is, if it is elsewhere than the stack, and who reaches it there. */
+    private checkPlace(
+        { subscriptionId, tenantId, environment, location, identity }: VaultConfig,
+        ofStack: Environment | undefined,
+        path: Path,
+    ): void {
+        const missing = (name: string, allowed: string) =>
+            this.problem([...path, name], undefined, `missing; allowed: ${allowed}`);
+        const elsewhere = environment !== undefined && environment !== ofStack;
+        if (elsewhere && ofStack && (environment === "local" || ofStack === "local")) {
+            this.problem(
+                [...path, "environment"],
+                environment,
+                `a run is either in the local Azure or in real clouds; allowed: ${ofStack === "local" ? "local" : environments.filter((each) => each !== "local").join(", ")}`,
+            );
+        }
+        if (elsewhere && tenantId === undefined) {
+            missing("tenantId", "a tenant of that cloud");
+        }
+        if (elsewhere && location === undefined) {
+            missing("location", "a region of that cloud; keymgmt:location is one of the stack's");
+        }
+        if (tenantId !== undefined && subscriptionId === undefined) {
+            missing("subscriptionId", "a subscription of that tenant");
+        }
+        if (tenantId !== undefined && identity === undefined) {
+            missing("identity", "an identity of that tenant, since a vault lets in no others");
+        }
+        if (tenantId !== undefined && identity && !sameId(identity.tenantId, tenantId)) {
+            this.problem(
+                [...path, "identity", "tenantId"],
+                identity.tenantId,
+                `isn't the vault's tenant; allowed: ${tenantId}`,
+            );
+        }
+    }
+
+    private checkSubscriptions(vaults: DeclaredVaults): void {
+        const seen = new Map<string, [name: string, vault: VaultConfig]>();
+        for (const [name, vault] of vaults) {
+            const id = vault?.subscriptionId?.toLowerCase();
+            if (!vault || !id) {
+                continue;
+            }
+            const [other, first] = seen.get(id) ?? [];
+            seen.set(id, seen.get(id) ?? [name, vault]);
+            for (const member of ["subscriptionId", "tenantId", "environment"] as const) {
+                if (first && first[member] !== vault[member]) {
+                    this.problem(
+                        ["vaults", name, member],
+                        vault[member],
+                        `vault ${other} is in the same subscription; allowed: the same as there, ${first[member] ?? "none"}`,
+                    );
+                }
+            }
+        }
     }
 
     readKeys(json: string | undefined, vaults: DeclaredVaults): Record<string, KeyConfig> {
@@ -511,6 +595,10 @@ function validParts<Shape extends z.ZodRawShape>(
         z.safeParse(member, valueAt(value, [name])).data,
     ]);
     return Object.fromEntries(parts) as Partial<z.output<z.ZodObject<Shape>>>;
+}
+
+function sameId(one: string, other: string): boolean {
+    return one.toLowerCase() === other.toLowerCase();
 }
 
 function parseJson(text: string | undefined): unknown {

@@ -18,20 +18,33 @@ export function assertKeyMayBeDeleted(key: string, deletionAllowed: boolean): vo
     }
 }
 
+export interface EndingCopy {
+    key: string;
+    name: string;
+    vault: string;
+    onDelete: Deletion;
+    /** A version that is external: its copy is all there is of it. */
+    external?: number;
+}
+
 /**
- * A copy may go when its key may go, or when the key stays and only this distribution of it ends.
+ * A copy may go when its key may go, or when the key stays and only this distribution of it ends. With a copy that holds an external version the
+ * key wouldn't stay.
  * @throws KeymgmtError DELETION_NOT_ALLOWED
  */
 export function assertCopyMayBeDeleted(
-    copy: { key: string; name: string; vault: string },
+    { key, name, vault, onDelete, external }: EndingCopy,
     deletionAllowed: boolean,
     keyStays: boolean,
 ): void {
-    if (!deletionAllowed && !keyStays) {
-        throw new KeymgmtError(
-            "DELETION_NOT_ALLOWED",
-            `Key ${copy.key} isn't deleted, and neither is its copy ${copy.name} in vault ${copy.vault}: ` +
-                `its deletionAllowed is false. ${wayOut(copy.key)}`,
-        );
+    if (deletionAllowed || (keyStays && (external === undefined || onDelete === "detach"))) {
+        return;
     }
+    const why = `its deletionAllowed is false. ${wayOut(key)}`;
+    throw new KeymgmtError(
+        "DELETION_NOT_ALLOWED",
+        keyStays
+            ? `The copy ${name} of key ${key} in vault ${vault} isn't deleted: it is all there is of version ${external}, which is external, and ${why}`
+            : `Key ${key} isn't deleted, and neither is its copy ${name} in vault ${vault}: ${why}`,
+    );
 }

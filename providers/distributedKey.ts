@@ -15,7 +15,7 @@ import type { LifecycleVersion } from "../keys/lifecycle";
 import type { Proof } from "../keys/proof";
 import { isInStep, reconcile } from "../keys/reconcile";
 import { cloudOf } from "../kms/azureKeyVault/environment";
-import { keyNameProblem, foldName } from "../kms/azureKeyVault/names";
+import { keyNameProblem, foldName, moveProblem } from "../kms/azureKeyVault/names";
 import { protectionProblem } from "../kms/azureKeyVault/sku";
 import { converge, type Inventory } from "../kms/converge";
 import { KmsGoneError, type Kms } from "../kms/kms";
@@ -156,14 +156,18 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
 
     async delete(_id, props) {
         const state = currentState(props);
-        const { key, name, vault, deletionAllowed, onDelete } = state;
+        const { key, name, vault, lifecycle, deletionAllowed, onDelete } = state;
+        // Another resource has taken the copy over: one with another logical name, or this one's replacement.
+        if (isDeclaredPlace(state)) {
+            return;
+        }
+        const external = lifecycle.find(({ origin }) => origin === "external");
         assertCopyMayBeDeleted(
-            { key, name, vault: vault.name },
+            { key, name, vault: vault.name, onDelete, external: external?.version },
             deletionAllowed,
             isDeclaredKey(key),
         );
-        // Another resource has taken the copy over: one with another logical name, or this one's replacement.
-        if (isDeclaredPlace(state) || onDelete === "detach") {
+        if (onDelete === "detach") {
             return;
         }
         const kms = await kmsOf(state);
@@ -210,6 +214,13 @@ function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[
             property: "onDelete",
             reason: `vault ${vault.name} has purge protection, so nothing in it can be purged; allowed: delete, detach`,
         });
+    }
+    const moves =
+        old.vault && !isUnknown(vault) && !isUnknown(vault.location)
+            ? moveProblem(old.vault, vault)
+            : undefined;
+    if (moves) {
+        failures.push({ property: "vault.location", reason: moves });
     }
     const hosts = isUnknown(inputs.lifecycle) ? [] : inputs.lifecycle;
     for (const { version, vaultHost } of hosts) {

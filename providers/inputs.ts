@@ -106,6 +106,7 @@ export const distributedKeyInputs = z.object({
             uri: known(z.url()),
             sku: known(z.enum(skus)),
             environment: known(z.enum(environments)),
+            location: known(z.string()).optional(),
             /** Another date, another vault. */
             createdAt: known(z.string()).optional(),
             purgeProtection: known(z.boolean()).optional(),

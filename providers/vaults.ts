@@ -11,6 +11,8 @@ import { readSecret } from "./readSecret";
 export interface Vault extends VaultAddress {
     sku: Sku;
     environment: Environment;
+    /** Azure region. */
+    location?: string;
     /** ISO 8601. A vault of another date is another vault, at the same address. */
     createdAt?: string;
     purgeProtection?: boolean;

@@ -11,6 +11,8 @@ export type Environment = (typeof environments)[number];
 
 export interface Cloud {
     authorityHost: string | undefined;
+    /** URL of the resource manager. */
+    resourceManager: string | undefined;
     /**
      * Real clouds prove where they are by well-known names. A local one has no such names: it is trusted by its own CA, and
      * by being on loopback.
@@ -18,16 +20,32 @@ export interface Cloud {
     wellKnownHosts: boolean;
 }
 
-/** @param variables the process's environment variables; `AZURE_AUTHORITY_HOST` says where the local Azure is */
+/** @param variables the process's environment variables; `AZURE_AUTHORITY_HOST` and `AZURE_RESOURCE_MANAGER` say where the local Azure is */
 export function cloudOf(environment: Environment, variables: NodeJS.ProcessEnv): Cloud {
     switch (environment) {
         case "AzurePublicCloud":
-            return { authorityHost: AzureAuthorityHosts.AzurePublicCloud, wellKnownHosts: true };
+            return {
+                authorityHost: AzureAuthorityHosts.AzurePublicCloud,
+                resourceManager: "https://management.azure.com",
+                wellKnownHosts: true,
+            };
         case "AzureUSGovernment":
-            return { authorityHost: AzureAuthorityHosts.AzureGovernment, wellKnownHosts: true };
+            return {
+                authorityHost: AzureAuthorityHosts.AzureGovernment,
+                resourceManager: "https://management.usgovcloudapi.net",
+                wellKnownHosts: true,
+            };
         case "AzureChinaCloud":
-            return { authorityHost: AzureAuthorityHosts.AzureChina, wellKnownHosts: true };
+            return {
+                authorityHost: AzureAuthorityHosts.AzureChina,
+                resourceManager: "https://management.chinacloudapi.cn",
+                wellKnownHosts: true,
+            };
         case "local":
-            return { authorityHost: variables.AZURE_AUTHORITY_HOST, wellKnownHosts: false };
+            return {
+                authorityHost: variables.AZURE_AUTHORITY_HOST,
+                resourceManager: variables.AZURE_RESOURCE_MANAGER,
+                wellKnownHosts: false,
+            };
     }
 }

@@ -39,10 +39,20 @@ export function toSpecificError(error: unknown, cloud: Cloud): Error | undefined
  * @param vault its name and URL
  */
 export function explain(error: unknown, what: string, vault: string): KeymgmtError {
+    const text = `Vault ${vault} didn't ${what}: ${answerOf(error)}`;
+    return new KeymgmtError("KMS", `${text}${hint(error)}`, { cause: error });
+}
+
+/** The same, of the vault itself and the resource manager. @param what as in "made" */
+export function explainVault(error: unknown, what: string, vault: string): KeymgmtError {
+    const text = `Vault ${vault} couldn't be ${what}: ${answerOf(error)}`;
+    return new KeymgmtError("KMS", text, { cause: error });
+}
+
+function answerOf(error: unknown): string {
     const { statusCode, code, name, message } = error as ServiceError;
     const answer = [statusCode, code ?? name].filter(Boolean).join(" ");
-    const text = `Vault ${vault} didn't ${what}: ${answer}: ${firstLines(message)}`;
-    return new KeymgmtError("KMS", `${text}${hint(error)}`, { cause: error });
+    return `${answer}: ${firstLines(message)}`;
 }
 
 function hint(error: unknown): string {

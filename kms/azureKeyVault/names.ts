@@ -29,3 +29,22 @@ export function vaultNameProblem(name: string): string | undefined {
 export function foldName(name: string): string {
     return name.toLowerCase();
 }
+
+/**
+ * Why a vault can't move to another region; undefined if it doesn't.
+ * Source: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview (a deleted vault keeps its name until it is purged)
+ */
+export function moveProblem(
+    vault: { name: string; location?: string },
+    to: { name: string; location?: string },
+): string | undefined {
+    const region = (location: string) => location.replaceAll(" ", "").toLowerCase();
+    const moves =
+        foldName(vault.name) === foldName(to.name) &&
+        vault.location !== undefined &&
+        to.location !== undefined &&
+        region(vault.location) !== region(to.location);
+    return moves
+        ? `vault ${vault.name} is in ${vault.location} and can't move to ${to.location}: its name would stay taken there by what was deleted here. Give the vault in ${to.location} another name; its keys follow`
+        : undefined;
+}

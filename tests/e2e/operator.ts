@@ -10,6 +10,24 @@ export async function manage(
     path: string,
     body?: object,
 ): Promise<number> {
+    return (await send(project, method, path, body)).status;
+}
+
+/** The same; resolves to what is answered. */
+export async function ask<T>(
+    project: Project,
+    method: string,
+    path: string,
+    body?: object,
+): Promise<T> {
+    const { status, text } = await send(project, method, path, body);
+    if (status >= 300) {
+        throw new Error(`${method} ${path}: ${status} ${text}`);
+    }
+    return JSON.parse(text) as T;
+}
+
+async function send(project: Project, method: string, path: string, body?: object) {
     const azure = project.azure();
     const { clientId, clientSecret } = azure.operator;
     const [anyVault] = Object.keys(azure.vaults);
@@ -18,10 +36,11 @@ export async function manage(
         : `Bearer ${await independentClient(azure, anyVault!).token("https://management.azure.com")}`;
     const headers = { authorization, ...(body && { "content-type": "application/json" }) };
     const ca = readFileSync(azure.caFile, "utf8");
-    return new Promise((resolve, reject) => {
+    return new Promise<{ status: number; text: string }>((resolve, reject) => {
         request(new URL(path, azure.resourceManager), { method, ca, headers }, (response) => {
-            response.resume();
-            response.on("end", () => resolve(response.statusCode!));
+            let text = "";
+            response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+            response.on("end", () => resolve({ status: response.statusCode!, text }));
         })
             .on("error", reject)
             .end(body && JSON.stringify(body));

@@ -224,11 +224,15 @@ function killProcessesIn(folder: string): void {
     }
 }
 
-/** An independent client of a vault: Azure's SDK with the operator's identity, and nothing of this project. */
-export function independentClient(azure: Azure, vault: string) {
+/** An independent client of a vault: Azure's SDK with the identity of a tenant's operator, and nothing of this project. */
+export function independentClient(
+    azure: Azure,
+    vault: string,
+    { tenantId, operator }: Pick<Azure, "tenantId" | "operator"> = azure,
+) {
     const ca = readFileSync(azure.caFile, "utf8");
-    const { clientId, clientSecret } = azure.operator;
-    const credential = new ClientSecretCredential(azure.tenantId, clientId, clientSecret, {
+    const { clientId, clientSecret } = operator;
+    const credential = new ClientSecretCredential(tenantId, clientId, clientSecret, {
         authorityHost: azure.authorityHost,
         disableInstanceDiscovery: true,
         tlsOptions: { ca },

@@ -14,6 +14,7 @@ import { startCloud, type Cloud } from "../../local/cloud";
 import type { RequestLogEntry } from "../../local/requestLog";
 
 const resourceGroup = "resourceGroups/group";
+const keyVault = "providers/Microsoft.KeyVault";
 
 type Method = "PUT" | "POST" | "DELETE";
 
@@ -78,9 +79,30 @@ export class TestAzure {
 
     /** Deletes a vault for good. */
     async deleteVault(name: string): Promise<void> {
-        const provider = "providers/Microsoft.KeyVault";
-        await this.manage("DELETE", `${resourceGroup}/${provider}/vaults/${name}`);
-        await this.manage("POST", `${provider}/locations/westeurope/deletedVaults/${name}/purge`);
+        await this.softDeleteVault(name);
+        await this.purgeVault(name);
+    }
+
+    async softDeleteVault(name: string): Promise<void> {
+        await this.manage("DELETE", `${resourceGroup}/${keyVault}/vaults/${name}`);
+    }
+
+    async purgeVault(name: string): Promise<void> {
+        await this.manage("POST", `${keyVault}/locations/westeurope/deletedVaults/${name}/purge`);
+    }
+
+    /** Makes an application that nobody gave any right. */
+    async newApplication(): Promise<ClientSecretCredential> {
+        const { authorityHost, tenantId, operator } = this.description;
+        const basic = Buffer.from(`${operator.clientId}:${operator.clientSecret}`);
+        const response = await send(
+            "POST",
+            `${authorityHost}/local/applications`,
+            `Basic ${basic.toString("base64")}`,
+            { displayName: "nobody" },
+        );
+        const made = JSON.parse(response.bodyAsText!) as typeof operator;
+        return this.credential({ tenantId, ...made });
     }
 
     /** A client that has nothing to do with ours. */
@@ -90,8 +112,7 @@ export class TestAzure {
         });
     }
 
-    credential(): ClientSecretCredential {
-        const { tenantId, clientId, clientSecret } = this.operator;
+    credential({ tenantId, clientId, clientSecret } = this.operator): ClientSecretCredential {
         return new ClientSecretCredential(tenantId, clientId, clientSecret, {
             authorityHost: this.description.authorityHost,
             disableInstanceDiscovery: true,
@@ -107,7 +128,12 @@ export class TestAzure {
     ): Promise<Uint8Array | undefined> {
         const { token } = await this.credential().getToken("https://vault.azure.net/.default");
         const body = { alg, value: Buffer.from(value).toString("base64url") };
-        const response = await send("POST", `${keyId}/${operation}?api-version=7.4`, token, body);
+        const response = await send(
+            "POST",
+            `${keyId}/${operation}?api-version=7.4`,
+            `Bearer ${token}`,
+            body,
+        );
         if (response.status === 403) {
             return undefined;
         }
@@ -128,20 +154,20 @@ export class TestAzure {
         const { resourceManager, subscriptionId } = this.description;
         const { token } = await this.credential().getToken("https://management.azure.com/.default");
         const url = `${resourceManager}/subscriptions/${subscriptionId}/${path}?api-version=2024-11-01`;
-        const response = await send(method, url, token, body);
+        const response = await send(method, url, `Bearer ${token}`, body);
         if (response.status >= 300) {
             throw new Error(`${path}: ${response.status} ${response.bodyAsText}`);
         }
     }
 }
 
-function send(method: Method, url: string, token: string, body?: object) {
+function send(method: Method, url: string, authorization: string, body?: object) {
     return createDefaultHttpClient().sendRequest(
         createPipelineRequest({
             url,
             method,
             headers: createHttpHeaders({
-                authorization: `Bearer ${token}`,
+                authorization,
                 "content-type": "application/json",
             }),
             ...(body && { body: JSON.stringify(body) }),

@@ -9,6 +9,7 @@ import { openKeyVersion, sealMaterial, thumbprint } from "../../keys/keyVersion"
 import { provider as distributedKey } from "../../providers/distributedKey";
 import { provider, type Inputs, type State } from "../../providers/managedKey";
 import { publicKeyOf } from "../../kms/azureKeyVault/publicKey";
+import { inNextRun } from "./nextRun";
 import { sealKey, TestVault } from "./testVault";
 
 // A key exchange key of 4096 bits takes a second or more.
@@ -166,7 +167,7 @@ test("a .byok file goes to its own vault, without our ever having the private ke
         version: 1,
         protection: "hsm",
     });
-    const { outs } = await distributedKey.create(inputs);
+    const { id, outs } = await distributedKey.create(inputs);
     expect(outs).toMatchObject({ inStep: true, verified: true });
     expect((await client.getKey("external")).keyType).toBe("EC-HSM");
 
@@ -199,4 +200,14 @@ test("a .byok file goes to its own vault, without our ever having the private ke
             reason: expect.stringMatching(/vault contoso is another one$/) as string,
         },
     ]);
+
+    // All there is of the key: ending its distribution isn't enough to delete it.
+    await inNextRun(async (up) => {
+        up.declareKey("external");
+        await expect(up.provider.delete(id, outs!)).rejects.toMatchObject({
+            code: "DELETION_NOT_ALLOWED",
+            message: expect.stringContaining("all there is of version 1") as string,
+        });
+    });
+    expect((await client.getKey("external")).properties.enabled).toBe(true);
 });

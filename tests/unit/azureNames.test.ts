@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { cloudOf } from "../../kms/azureKeyVault/environment";
 import { identityOfVariables } from "../../kms/azureKeyVault/identity";
-import { foldName, keyNameProblem, kekName, vaultNameProblem } from "../../kms/azureKeyVault/names";
+import {
+    foldName,
+    keyNameProblem,
+    kekName,
+    moveProblem,
+    vaultNameProblem,
+} from "../../kms/azureKeyVault/names";
 import { keyPermissions, type Use } from "../../kms/azureKeyVault/permissions";
 import { protectionProblem } from "../../kms/azureKeyVault/sku";
 
@@ -130,4 +136,23 @@ test("only the local Azure is told by AZURE_AUTHORITY_HOST where it is, and is t
         "https://login.microsoftonline.us",
         "https://login.chinacloudapi.cn",
     ]);
+});
+
+describe("a vault moves", () => {
+    const west = { name: "learn-keyvault", location: "westeurope" };
+
+    test("nowhere under its own name, and the refusal says what to do", () => {
+        const problem = moveProblem(west, { name: "Learn-Keyvault", location: "eastus" });
+        expect(problem).toMatch(/learn-keyvault is in westeurope and can't move to eastus/);
+        expect(problem).toMatch(/another name/);
+    });
+
+    test.each([
+        { name: "learn-keyvault", location: "West Europe" },
+        { name: "learn-keyvault-2", location: "eastus" },
+        { name: "learn-keyvault" },
+    ])("if it is another one, or in the same region still: %o", (to) => {
+        expect(moveProblem(west, to)).toBeUndefined();
+        expect(moveProblem(to, west)).toBeUndefined();
+    });
 });

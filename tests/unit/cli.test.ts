@@ -106,6 +106,7 @@ describe("in a checkout", () => {
 
     const azure = {
         authorityHost: "https://127.0.0.1:20000",
+        resourceManager: "https://127.0.0.1:20001",
         tenantId: "local-tenant",
         caFile: "/ca.pem",
         providers: "azure-native:1,azuread:2",
@@ -119,6 +120,7 @@ describe("in a checkout", () => {
         expect(env).toEqual({
             no_proxy: "intra",
             AZURE_AUTHORITY_HOST: azure.authorityHost,
+            AZURE_RESOURCE_MANAGER: azure.resourceManager,
             NODE_EXTRA_CA_CERTS: azure.caFile,
             PULUMI_DEBUG_PROVIDERS: azure.providers,
             NO_PROXY: "intra,127.0.0.1,localhost",

@@ -77,7 +77,7 @@ const health = (_, response) => response.end(JSON.stringify({ status: "ok", pid:
 const server = require("node:https").createServer({ key: pair.privateKey, cert }, health);
 server.listen(0, "127.0.0.1", () => {
     const authorityHost = "https://127.0.0.1:" + server.address().port;
-    const description = { authorityHost, tenantId: "t", caFile: folder + "ca.pem", providers: "azure-native:1", pid: process.pid };
+    const description = { authorityHost, resourceManager: authorityHost, tenantId: "t", caFile: folder + "ca.pem", providers: "azure-native:1", pid: process.pid };
     fs.writeFileSync(folder + "draft", JSON.stringify(description));
     fs.renameSync(folder + "draft", folder + "azure.json");
 });

@@ -18,6 +18,10 @@ interface Registered {
     name: string;
     parent: string;
     protect: boolean;
+    deleteBeforeReplace: boolean;
+    ignoreChanges: string[];
+    /** Its provider's reference; empty for the default one. */
+    provider: string;
     /** Names that it had before. */
     aliases: string[];
     inputs: Properties;
@@ -26,6 +30,7 @@ interface Registered {
 const managedKeyType = "pulumi-nodejs:dynamic/keymgmt:ManagedKey";
 const distributedKeyType = "pulumi-nodejs:dynamic/keymgmt:DistributedKey";
 const vaultType = "azure-native:keyvault:Vault";
+const groupType = "azure-native:resources:ResourceGroup";
 /** https://github.com/pulumi/pulumi: marks a secret on the wire. */
 const secretMark = "4dabf18193072939515e22adb298388d";
 
@@ -121,6 +126,9 @@ function recordParents(): void {
         getName(): string;
         getParent(): string;
         getProtect(): boolean;
+        getDeletebeforereplace(): boolean;
+        getIgnorechangesList(): string[];
+        getProvider(): string;
         getAliasesList(): { getSpec(): { getName(): string } | undefined }[];
         getObject(): { toJavaScript(): Properties };
     }
@@ -134,6 +142,9 @@ function recordParents(): void {
             name: request.getName(),
             parent: request.getParent().split("::").slice(2).join("::"),
             protect: request.getProtect(),
+            deleteBeforeReplace: request.getDeletebeforereplace(),
+            ignoreChanges: request.getIgnorechangesList(),
+            provider: request.getProvider(),
             aliases: request.getAliasesList().flatMap((alias) => alias.getSpec()?.getName() ?? []),
             inputs: request.getObject().toJavaScript(),
         });
@@ -296,14 +307,13 @@ test("a key is in step if each of its copies is", async () => {
     ]);
 });
 
-test("vaults are protected like the keys in them, and made as they're declared", async () => {
+test("vaults are made as they're declared", async () => {
     await makeRing("ring", {
         vaults: {
             "vault-1": { sku: "premium", location: "northeurope", retentionDays: 7 },
             "vault-2": { sku: "standard", purgeProtection: true },
             "vault-3": { sku: "standard", purgeProtection: false },
         },
-        keys: { ...args.keys, "ec-1": { ...args.keys["ec-1"]!, deletionAllowed: true } },
     });
     expect(find(vaultType, "vault-1").inputs).toMatchObject({
         location: "northeurope",
@@ -316,20 +326,97 @@ test("vaults are protected like the keys in them, and made as they're declared",
     expect(find(vaultType, "vault-3").inputs.properties).not.toHaveProperty(
         "enablePurgeProtection",
     );
-    const isProtected = (type: string, name: string) => find(type, name).protect;
-    expect(isProtected(managedKeyType, "ec-1")).toBe(false);
-    const places: [string, string][] = [
-        [vaultType, "vault-1"],
-        [vaultType, "vault-2"],
-        ["azure-native:resources:ResourceGroup", "ring"],
-    ];
-    expect(places.map(([type, name]) => isProtected(type, name))).toEqual([false, false, false]);
+});
 
-    registered.length = 0;
+test("what can't be replaced isn't: keys are protected, vaults aren't deleted first, resource groups stay", async () => {
     await makeRing("ring");
-    expect(isProtected(managedKeyType, "ec-1")).toBe(true);
-    expect(isProtected(managedKeyType, "ec-2")).toBe(false);
-    expect(places.map(([type, name]) => isProtected(type, name))).toEqual([true, true, true]);
+    expect(find(managedKeyType, "ec-1").protect).toBe(true);
+    expect(find(managedKeyType, "ec-2").protect).toBe(false); // its deletion is allowed
+    for (const vault of ["vault-1", "vault-2"]) {
+        expect(find(vaultType, vault)).toMatchObject({
+            protect: false,
+            deleteBeforeReplace: false,
+        });
+    }
+    expect(find(groupType, "ring")).toMatchObject({
+        ignoreChanges: ["location", "resourceGroupName"],
+        inputs: { resourceGroupName: "project-stack", location: "westeurope" },
+    });
+});
+
+describe("vaults elsewhere", () => {
+    const [subscriptionId, tenantId] = ["the-subscription", "another-tenant"];
+    const provider = "pulumi:providers:azure-native";
+    const identity = {
+        tenantId,
+        clientId: "another-client",
+        objectId: "another-principal",
+        clientSecretFrom: "env:NOT_SET_ANYWHERE" as const,
+    };
+    const elsewhere = {
+        sku: "premium" as const,
+        location: "usgovvirginia",
+        environment: "AzureUSGovernment" as const,
+        subscriptionId,
+        tenantId,
+        identity,
+    };
+    const sign = { purpose: ["sign" as const], protection: "software" as const };
+    const changes: Partial<KeyRingArgs> = {
+        vaults: { "vault-1": { sku: "premium" }, "vault-2": elsewhere, "vault-3": elsewhere },
+        keys: {
+            "ec-1": {
+                type: "ecdsa-p256",
+                distribute: ["vault-1", "vault-2"].map((vault) => ({ vault, ...sign })),
+            },
+        },
+    };
+
+    test("are made by one provider for their subscription, in one resource group there", async () => {
+        await makeRing("ring", changes);
+        expect(registered.filter(({ type }) => type === provider)).toMatchObject([
+            {
+                name: subscriptionId,
+                inputs: { subscriptionId, tenantId, environment: "usgovernment" },
+            },
+        ]);
+        expect(registered.filter(({ type }) => type === groupType)).toMatchObject([
+            { name: "ring", provider: "", inputs: { location: "westeurope" } },
+            {
+                name: `ring-${subscriptionId}`,
+                provider: expect.stringContaining(subscriptionId) as string,
+                inputs: { location: "usgovvirginia", resourceGroupName: "project-stack" },
+            },
+        ]);
+        expect(find(vaultType, "vault-1").provider).toBe("");
+        for (const vault of ["vault-2", "vault-3"]) {
+            expect(find(vaultType, vault)).toMatchObject({
+                provider: expect.stringContaining(subscriptionId) as string,
+                inputs: { location: "usgovvirginia", properties: { tenantId } },
+            });
+        }
+    });
+
+    test("let their own identity in, and nobody of the stack's tenant; it reaches them in their cloud", async () => {
+        await makeRing("ring", changes);
+        expect(find(vaultType, "vault-2").inputs.properties).toMatchObject({
+            accessPolicies: [
+                {
+                    tenantId,
+                    objectId: "another-principal",
+                    permissions: {
+                        keys: ["get", "list", "import", "update", "delete", "recover"],
+                    },
+                },
+            ],
+        });
+        const { inputs } = find(distributedKeyType, "ec-1@vault-2");
+        expect(inputs.vault).toMatchObject({ environment: "AzureUSGovernment" });
+        expect(inputs.identity).toMatchObject({ tenantId, clientId: "another-client" });
+        expect(find(distributedKeyType, "ec-1@vault-1").inputs.vault).toMatchObject({
+            environment: "AzurePublicCloud",
+        });
+    });
 });
 
 test("all keys of a ring look at their rules at one moment", async () => {
@@ -424,6 +511,7 @@ test("a distribution's inputs say what is to be where, and hold secrets only sea
             uri: "https://vault-2.vault.azure.net/",
             sku: "standard",
             environment: "AzurePublicCloud",
+            location: "westeurope",
             createdAt: "2026-11-23T00:00:00.000Z",
             purgeProtection: false,
         },

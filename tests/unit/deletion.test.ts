@@ -1,6 +1,11 @@
 import { assertCopyMayBeDeleted, assertKeyMayBeDeleted } from "../../keys/deletion";
 
-const copy = { key: "rsa-1", name: "orders", vault: "learn-keyvault" };
+const copy = {
+    key: "rsa-1",
+    name: "orders",
+    vault: "learn-keyvault",
+    onDelete: "delete" as const,
+};
 const refusal = { name: "KeymgmtError", code: "DELETION_NOT_ALLOWED" };
 const wayOut = /pulumi config set --path 'keymgmt:keys\.rsa-1\.deletionAllowed' true/;
 
@@ -34,4 +39,16 @@ test("a copy stays with a key that must stay; the refusal names key, copy, vault
     expect(error).toMatchObject(refusal);
     expect(error!.message).toMatch(/Key rsa-1 .* copy orders in vault learn-keyvault/);
     expect(error!.message).toMatch(wayOut);
+});
+
+test("a copy that is all there is of an external version stays, even if its key does, unless it is left in place", () => {
+    const external = { ...copy, external: 2 };
+    const error = thrownBy(() => assertCopyMayBeDeleted(external, false, true));
+    expect(error).toMatchObject(refusal);
+    expect(error!.message).toMatch(
+        /copy orders of key rsa-1 in vault learn-keyvault .* version 2, which is external/,
+    );
+    expect(error!.message).toMatch(wayOut);
+    assertCopyMayBeDeleted({ ...external, onDelete: "detach" }, false, true);
+    assertCopyMayBeDeleted(external, true, false);
 });

@@ -48,7 +48,15 @@ const full = {
             location: "westus2",
             purgeProtection: true,
             retentionDays: 7,
-            identity: { tenantId: "t", clientId: "c", clientSecretFrom: "env:SECRET" },
+            subscriptionId: "11111111-1111-1111-1111-111111111111",
+            tenantId: "22222222-2222-2222-2222-222222222222",
+            environment: "local",
+            identity: {
+                tenantId: "22222222-2222-2222-2222-222222222222",
+                clientId: "c",
+                objectId: "o",
+                clientSecretFrom: "env:SECRET",
+            },
             access: [{ objectId: "o", keyPermissions: ["get", "decrypt"] }],
         },
         east: { sku: "standard", purgeProtection: false, retentionDays: 90 },
@@ -880,3 +888,64 @@ describe("hostile JSON", () => {
 });
 
 type MutationOf<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
+
+describe("vaults elsewhere", () => {
+    const [subscriptionId, other, tenantId] = ["1", "2", "3"].map((digit) =>
+        "00000000-0000-0000-0000-000000000000".replaceAll("0", digit),
+    ) as [string, string, string];
+    const identity = { tenantId, clientId: "c", clientSecretFrom: "env:SECRET" };
+    const gov = {
+        sku: "premium",
+        environment: "AzureUSGovernment",
+        location: "usgovvirginia",
+        subscriptionId,
+        tenantId,
+        identity,
+    };
+    const stack = (vaults: object, environment = "AzurePublicCloud") => ({
+        environment,
+        location: "westeurope",
+        vaults,
+        keys: {},
+    });
+    const pathsOf = (config: Config) => problemsOf(config).map(({ path }) => path);
+
+    test("in other subscriptions, tenants and clouds, each with its own identity", () => {
+        const vaults = {
+            home: { sku: "premium" },
+            sibling: { sku: "premium", subscriptionId: other },
+            gov,
+            second: { ...gov, sku: "standard" },
+        };
+        expect(problemsOf(stack(vaults))).toEqual([]);
+    });
+
+    test.each<[string, object, string[]]>([
+        ["no GUID", { subscriptionId: "mine" }, ["subscriptionId"]],
+        ["a tenant alone", { tenantId }, ["subscriptionId", "identity"]],
+        ["a tenant without identity", { subscriptionId, tenantId }, ["identity"]],
+        [
+            "an identity of another tenant",
+            { subscriptionId, tenantId, identity: { ...identity, tenantId: other } },
+            ["identity.tenantId"],
+        ],
+        ["a cloud alone", { environment: "AzureChinaCloud" }, ["tenantId", "location"]],
+        ["a local vault in a real stack", { ...gov, environment: "local" }, ["environment"]],
+    ])("%s is refused", (_what, vault, problems) => {
+        expect(pathsOf(stack({ one: { sku: "premium", ...vault } }))).toEqual(
+            problems.map((path) => `vaults.one.${path}`),
+        );
+    });
+
+    test("a real vault in a local stack is refused", () => {
+        expect(pathsOf(stack({ gov }, "local"))).toEqual(["vaults.gov.environment"]);
+    });
+
+    test("one subscription is of one tenant and cloud", () => {
+        const vaults = { one: { sku: "premium", subscriptionId }, two: gov };
+        expect(problemsOf(stack(vaults))).toMatchObject([
+            { path: "vaults.two.tenantId", reason: expect.stringMatching(/vault one/) as string },
+            { path: "vaults.two.environment" },
+        ]);
+    });
+});
