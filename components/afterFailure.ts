@@ -13,7 +13,5 @@ export function unlessFailed<T, Instead>(
     const { isKnown } = output as unknown as { isKnown: Promise<boolean> };
     return pulumi.runtime.isDryRun()
         ? output
-        : (pulumi.output(
-              isKnown.then((known): unknown => (known ? output : instead)),
-          ));
+        : pulumi.output(isKnown.then((known): unknown => (known ? output : instead)));
 }
