@@ -80,6 +80,11 @@ export function needsCloud({ words: [command], help }: PulumiArguments): boolean
     return !help && command !== undefined && cloudCommands.has(command);
 }
 
+/** Whether Pulumi will bring the stack up. */
+export function isUpdate({ words: [command] }: PulumiArguments): boolean {
+    return command === "up" || command === "update";
+}
+
 /** The number of a version: 1, 2, 3 … @throws InvalidArgumentError */
 export function versionNumber(text: string): number {
     if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Allowed: 1, 2, 3 …");

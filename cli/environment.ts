@@ -61,3 +61,11 @@ export function realEnvironment({ name }: Stack, env: Environment): Environment 
     }
     return { ...env, PULUMI_STACK: name };
 }
+
+/**
+ * For `pulumi up`: where one vault fails, all that doesn't depend on it is done nevertheless. Pulumi itself begins nothing new after the
+ * first error, so that keys would be rotated and the vaults that work wouldn't have them. `--continue-on-error=false` wins over it.
+ */
+export function continuingEnvironment(env: Environment): Environment {
+    return { PULUMI_CONTINUE_ON_ERROR: "true", ...env };
+}

@@ -3,8 +3,14 @@ import { mkdir } from "node:fs/promises";
 import os from "node:os";
 import { promisify } from "node:util";
 import { type Engine, ensureEngine, withEngine } from "../engine/engine";
-import { needsCloud, readArguments } from "./arguments";
-import { backendFolder, cloudEnvironment, localEnvironment, realEnvironment } from "./environment";
+import { isUpdate, needsCloud, readArguments } from "./arguments";
+import {
+    backendFolder,
+    cloudEnvironment,
+    continuingEnvironment,
+    localEnvironment,
+    realEnvironment,
+} from "./environment";
 import { startAzure } from "./localAzure";
 import { sealKey } from "./sealKey";
 import { readStack, type Stack } from "./stack";
@@ -29,7 +35,8 @@ export async function pulumi(root: string, args: string[], env: Environment): Pr
     const cloud = needsCloud(meaning);
     const stackEnv = await stackEnvironment(stack, cloud, env);
     if (cloud && stack.name === "dev") await createStack(stack, engine, stackEnv);
-    return runPulumi(root, engine, args, stackEnv);
+    const runEnv = isUpdate(meaning) ? continuingEnvironment(stackEnv) : stackEnv;
+    return runPulumi(root, engine, args, runEnv);
 }
 
 /** Makes a local stack that is only a config file yet. */

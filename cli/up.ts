@@ -1,4 +1,5 @@
 import { ensureEngine } from "../engine/engine";
+import { continuingEnvironment } from "./environment";
 import { createStack, progress, pulumiOutput, runPulumi, stackEnvironment } from "./pulumi";
 import { readStack } from "./stack";
 import { keyTable, outputs } from "./table";
@@ -17,7 +18,7 @@ export async function up(root: string, env: NodeJS.ProcessEnv): Promise<number> 
     // The table at the end shows the outputs better, and the dots are for a terminal that waits.
     const quiet = ["--suppress-outputs", "--suppress-progress"];
     const args = ["up", "--yes", "--skip-preview", ...quiet, "--stack", stack.name];
-    const result = await runPulumi(root, engine, args, stackEnv);
+    const result = await runPulumi(root, engine, args, continuingEnvironment(stackEnv));
     if (result !== 0) return result;
     const json = await pulumiOutput(
         root,

@@ -11,6 +11,7 @@ import { keyPermissions } from "../kms/azureKeyVault/permissions";
 import type { Sku } from "../kms/azureKeyVault/sku";
 import type { SecretLocation } from "../keys/secretLocation";
 import type { KeySource } from "../providers/keySource";
+import { unlessFailed } from "./afterFailure";
 import { DistributedKey, type IdentityArgs } from "./distributedKey";
 import { KeyVault, type KeyVaultAccess } from "./keyVault";
 import { ManagedKey } from "./managedKey";
@@ -209,6 +210,7 @@ export class KeyRing extends pulumi.ComponentResource {
             return {
                 key,
                 vault,
+                name: distribution.name ?? key,
                 resource: new DistributedKey(
                     // With one name that stays, a change of the copy's own name is seen as what it is, a replacement.
                     alone.length === 1 ? `${key}@${vault}` : named,
@@ -225,27 +227,40 @@ export class KeyRing extends pulumi.ComponentResource {
             };
         });
 
-        this.vaults = pulumi.output(mapValues(vaults, ({ id, uri, sku }) => ({ id, uri, sku })));
+        this.vaults = pulumi.output(
+            mapValues(vaults, ({ id, uri, sku }) =>
+                unlessFailed(pulumi.output({ id, uri, sku }), undefined),
+            ),
+        ) as typeof this.vaults;
         const { tenantId, clientId, objectId } = principal;
-        this.servicePrincipal = pulumi.output({ tenantId, clientId, objectId });
+        this.servicePrincipal = unlessFailed(
+            pulumi.output({ tenantId, clientId, objectId }),
+            undefined,
+        ) as typeof this.servicePrincipal;
         this.keys = pulumi.output(
-            mapValues(keys, (key, keyName) => ({
-                ...describeKey(key),
-                inStep: pulumi
+            mapValues(keys, (key, keyName) => {
+                const failed = { type: args.keys[keyName]!.type, inStep: false };
+                const inStep = pulumi
                     .all(
                         distributed
                             .filter((each) => each.key === keyName)
-                            .map(({ resource }) => resource.inStep),
+                            .map(({ resource }) => unlessFailed(resource.inStep, false)),
                     )
-                    .apply((all) => all.every(Boolean)),
-            })),
+                    .apply((all) => all.every(Boolean));
+                return unlessFailed(
+                    pulumi.output({ ...describeKey(key), inStep }),
+                    failed as KeyRingKeyOutput,
+                );
+            }),
         );
         this.distributions = pulumi.output(
-            distributed.map(({ key, vault, resource }) => ({
-                key,
-                vault,
-                ...describeDistribution(resource),
-            })),
+            distributed.map(({ key, vault, name, resource }) => {
+                const failed = { key, vault, name, verified: false, inStep: false };
+                return unlessFailed(
+                    pulumi.output({ key, vault, ...describeDistribution(resource) }),
+                    failed as KeyRingDistributionOutput,
+                );
+            }),
         );
         this.registerOutputs({ vaults: this.vaults, servicePrincipal: this.servicePrincipal });
     }

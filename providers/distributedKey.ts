@@ -14,6 +14,7 @@ import type { KeyVersion } from "../keys/keyVersion";
 import type { LifecycleVersion } from "../keys/lifecycle";
 import type { Proof } from "../keys/proof";
 import { isInStep, reconcile } from "../keys/reconcile";
+import { cloudOf } from "../kms/azureKeyVault/environment";
 import { keyNameProblem, foldName, moveProblem } from "../kms/azureKeyVault/names";
 import { protectionProblem } from "../kms/azureKeyVault/sku";
 import { converge, type Inventory } from "../kms/converge";
@@ -223,11 +224,11 @@ function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[
     }
     const hosts = isUnknown(inputs.lifecycle) ? [] : inputs.lifecycle;
     for (const { version, vaultHost } of hosts) {
-        const here = isUnknown(vault) || isUnknown(vault.uri) || new URL(vault.uri).host;
-        if (vaultHost !== undefined && here !== true && here !== vaultHost) {
+        if (vaultHost !== undefined && !isUnknown(vault) && isAnotherVault(vault, vaultHost)) {
+            const here = isUnknown(vault.uri) ? "is another one" : `is at ${hostOf(vault)}`;
             failures.push({
                 property: "vault",
-                reason: `version ${version} of key ${inputs.key} is external: its .byok file is for the vault at ${vaultHost}, so no other can take it, and vault ${vault.name} is at ${here}`,
+                reason: `version ${version} of key ${inputs.key} is external: its .byok file is for the vault at ${vaultHost}, so no other can take it, and vault ${vault.name} ${here}`,
             });
         }
         if (vaultHost !== undefined && protection === "software") {
@@ -248,6 +249,22 @@ function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[
         });
     }
     return failures;
+}
+
+/**
+ * Whether a vault isn't the one at that host. Its address isn't known in a preview that changes it, such as its access; its name is then, and
+ * hosts begin with it wherever they have names.
+ */
+function isAnotherVault(vault: Vault, vaultHost: string): boolean {
+    if (!isUnknown(vault.uri)) {
+        return hostOf(vault) !== vaultHost;
+    }
+    const named = !isUnknown(vault.environment) && cloudOf(vault.environment, {}).wellKnownHosts;
+    return named && !isUnknown(vault.name) && foldName(vault.name) !== vaultHost.split(".")[0];
+}
+
+function hostOf({ uri }: Vault): string {
+    return new URL(uri).host;
 }
 
 /** Whether the vault or what is known of it lags behind. That the sealed material isn't known yet is no difference. */

@@ -12,7 +12,8 @@ export function needlesOfKey(name: string, material: Uint8Array): Needle[] {
     const key = createPrivateKey({ key: Buffer.from(material), format: "der", type: "pkcs8" });
     const jwk = key.export({ format: "jwk" });
     const members = (["d", "p", "q", "dp", "dq", "qi"] as const).flatMap((member) =>
-        writings(`${name} ${member}`, Buffer.from(jwk[member]!, "base64url")),
+        // An EC key has d alone.
+        jwk[member] ? writings(`${name} ${member}`, Buffer.from(jwk[member], "base64url")) : [],
     );
     const pem = key.export({ format: "pem", type: "pkcs8" }) as string;
     // A PEM's line breaks may be escaped, so its lines are looked for. The first ones hold the modulus, which is public.

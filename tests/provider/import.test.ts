@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { runtime } from "@pulumi/pulumi";
 import { byokFile } from "../../keys/byok";
 import { openKeyVersion, sealMaterial, thumbprint } from "../../keys/keyVersion";
 import { provider as distributedKey } from "../../providers/distributedKey";
@@ -178,6 +179,25 @@ test("a .byok file goes to its own vault, without our ever having the private ke
             reason: expect.stringContaining(
                 "is external: its .byok file is for the vault at",
             ) as string,
+        },
+    ]);
+
+    // In a preview that changes the vault its address isn't known, but its name is.
+    const named = (name: string) => ({
+        ...inputs,
+        vault: {
+            ...inputs.vault,
+            name,
+            uri: runtime.unknownValue,
+            environment: "AzurePublicCloud",
+        },
+        lifecycle: [{ ...inputs.lifecycle[0]!, vaultHost: "contoso-keys.vault.azure.net" }],
+    });
+    expect((await distributedKey.check({}, named("Contoso-Keys"))).failures ?? []).toEqual([]);
+    expect((await distributedKey.check({}, named("contoso"))).failures).toMatchObject([
+        {
+            property: "vault",
+            reason: expect.stringMatching(/vault contoso is another one$/) as string,
         },
     ]);
 

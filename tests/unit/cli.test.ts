@@ -1,8 +1,13 @@
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { needsCloud, readArguments } from "../../cli/arguments";
-import { cloudEnvironment, localEnvironment, realEnvironment } from "../../cli/environment";
+import { isUpdate, needsCloud, readArguments } from "../../cli/arguments";
+import {
+    cloudEnvironment,
+    continuingEnvironment,
+    localEnvironment,
+    realEnvironment,
+} from "../../cli/environment";
 import { sealKey } from "../../cli/sealKey";
 import { readStack } from "../../cli/stack";
 import { removeState, stackExists } from "../../cli/state";
@@ -47,6 +52,22 @@ test.each([
     ["-C preview stack", false],
 ])("whether `pulumi %s` reaches the cloud: %s", (line, cloud) => {
     expect(needsCloud(readArguments(words(line)))).toBe(cloud);
+});
+
+test.each([
+    ["up --yes", true],
+    ["-v 3 update", true],
+    ["preview", false],
+    ["destroy --yes", false],
+    ["stack output up", false],
+])("whether `pulumi %s` goes on after an error unless it's told otherwise: %s", (line, update) => {
+    expect(isUpdate(readArguments(words(line)))).toBe(update);
+});
+
+test("an update goes on after an error, unless the user's environment says otherwise", () => {
+    const name = "PULUMI_CONTINUE_ON_ERROR";
+    expect(continuingEnvironment({})).toEqual({ [name]: "true" });
+    expect(continuingEnvironment({ [name]: "false" })).toEqual({ [name]: "false" });
 });
 
 describe("in a checkout", () => {
