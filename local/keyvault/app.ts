@@ -138,7 +138,8 @@ export function keyVaultApp(
         return reply.code(error.status).send(error.body());
     });
 
-    app.addHook("onResponse", (request, reply, done) => {
+    // Before the answer leaves: whoever has it finds its entry.
+    app.addHook("onSend", (request, reply, _payload, done) => {
         const { caller, errorCode, vault: current } = exchangeOf(request);
         const { name } = (request.params ?? {}) as { name?: string };
         log({
@@ -149,7 +150,7 @@ export function keyVaultApp(
             path: pathOf(request),
             operation: operationOf(request)?.name,
             key: name,
-            status: reply.statusCode,
+            status: request.losesAnswer ? 0 : reply.statusCode,
             code: errorCode,
             clientId: caller?.appId,
             fault: request.fault?.fault,

@@ -3,6 +3,9 @@ import { ecKeyPair, rsaKeyPair } from "../keyPair";
 import { tenantId } from "./keyvaultFixture";
 import { startServer, type Answer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 let server: Server;
 beforeAll(async () => {
     server = await startServer();

@@ -1,6 +1,9 @@
 import { createHash, createPublicKey, randomBytes, verify } from "node:crypto";
 import { startServer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 const backupKey = randomBytes(32);
 let server: Server;
 let other: Server;

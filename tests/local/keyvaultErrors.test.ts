@@ -6,6 +6,9 @@ import { cloudServices } from "./cloudFixture";
 import { tenantId } from "./keyvaultFixture";
 import { startServer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 /** Every error of which status, codes and text are known from the real service, word for word. */
 
 let server: Server;

@@ -1,6 +1,9 @@
 import { startServer, type Server } from "./keyvaultServer";
 import { replay, type Step } from "./replay";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 /**
  * Sessions that Azure's SDKs recorded with the real service. Sources: paths in https://github.com/Azure/azure-sdk-assets,
  * where no other repository is named. Where the recorded api-version isn't served (in brackets), one with the same members is.
