@@ -282,6 +282,14 @@ describe("400", () => {
             { kty: "RSA-HSM", attributes: {}, release_policy: { data: "e30" } },
         ));
 
+    test("an exportable key without a release policy", () =>
+        expectError(
+            bad("AKV.SKR.1004: Exportable keys must have release policy."),
+            "POST",
+            "/keys/n/create",
+            { kty: "RSA-HSM", attributes: { exportable: true } },
+        ));
+
     test("what isn't base64url", async () => {
         const name = await create({ kty: "RSA" });
         const row = bad(
@@ -300,6 +308,14 @@ describe("400", () => {
                 undefined,
                 "Backup blob contains invalid or corrupt version.",
             ],
+            "POST",
+            "/keys/restore",
+            { value: Buffer.alloc(100).toString("base64url") },
+        ));
+
+    test("a backup that ends within its version", () =>
+        expectError(
+            [400, "Malformed backup blob", undefined, "Backup blob is corrupt."],
             "POST",
             "/keys/restore",
             { value: Buffer.from("no backup").toString("base64url") },
