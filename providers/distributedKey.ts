@@ -173,13 +173,18 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
         const kms = await kmsOf(state);
         const found = await copiesOf(kms, state);
         const ours = new Set(allCopies(state).map(({ thumbprint }) => thumbprint));
-        if (found.some(({ thumbprint }) => ours.has(thumbprint))) {
+        const live = found.some(({ thumbprint }) => ours.has(thumbprint));
+        if (live) {
             assertNoneForeign(
                 state,
                 found.filter(({ thumbprint }) => !ours.has(thumbprint)),
             );
             await kms.remove(name);
-            if (onDelete === "purge") {
+        }
+        if (onDelete === "purge") {
+            // A run that was refused the purge, or was killed before it, has left it soft-deleted.
+            const left = live || ours.has((await kms.softDeleted(name))?.thumbprint ?? "");
+            if (left) {
                 await kms.purge(name);
             }
         }

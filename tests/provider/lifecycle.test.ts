@@ -381,6 +381,20 @@ describe("when a distribution ends", () => {
         await expect(client().getDeletedKey("purged")).rejects.toMatchObject({ statusCode: 404 });
     });
 
+    test("a purge that was refused, after the copy was deleted, is made up for", async () => {
+        const key = await vault.newKey("half-purged");
+        const inputs = await key.inputs({ deletionAllowed: true, onDelete: "purge" });
+        const { id, state } = await create(inputs);
+        const deletion = await client().beginDeleteKey("half-purged", { intervalInMs: 100 });
+        await deletion.pollUntilDone();
+
+        await inNextRun((destroy) => destroy.provider.delete(id, state));
+
+        await expect(client().getDeletedKey("half-purged")).rejects.toMatchObject({
+            statusCode: 404,
+        });
+    });
+
     test("nothing goes while versions are there that aren't ours", async () => {
         const key = await vault.newKey("shared");
         const { id, state } = await create(await key.inputs({ deletionAllowed: true }));
