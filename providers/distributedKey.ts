@@ -16,7 +16,7 @@ import type { Proof } from "../keys/proof";
 import { isInStep, reconcile } from "../keys/reconcile";
 import { keyNameProblem, foldName } from "../kms/azureKeyVault/names";
 import { protectionProblem } from "../kms/azureKeyVault/sku";
-import { converge, type Inventory } from "../kms/converge";
+import { converge, takeAway, type Inventory } from "../kms/converge";
 import { KmsGoneError, type Kms } from "../kms/kms";
 import { declarePlace, isDeclaredKey, isDeclaredPlace } from "./declared";
 import type { Provider } from "./dynamicResource";
@@ -166,16 +166,19 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
             return;
         }
         const kms = await kmsOf(state);
-        const found = await copiesOf(kms, state);
         const ours = new Set(allCopies(state).map(({ thumbprint }) => thumbprint));
+        const found = await copiesOf(kms, state);
         if (found.some(({ thumbprint }) => ours.has(thumbprint))) {
             assertNoneForeign(
                 state,
                 found.filter(({ thumbprint }) => !ours.has(thumbprint)),
             );
-            await kms.remove(name);
-            if (onDelete === "purge") {
-                await kms.purge(name);
+        }
+        try {
+            await takeAway(kms, name, onDelete, found, ours);
+        } catch (error) {
+            if (!(error instanceof KmsGoneError)) {
+                throw error;
             }
         }
     },
