@@ -171,7 +171,9 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
             return;
         }
         const kms = await kmsOf(state);
-        const ours = new Set(allCopies(state).map(({ thumbprint }) => thumbprint));
+        const ours = new Set(
+            [...Object.values(state.copies), ...state.older].map(({ thumbprint }) => thumbprint),
+        );
         const found = await copiesOf(kms, state);
         if (found.some(({ thumbprint }) => ours.has(thumbprint))) {
             assertNoneForeign(
