@@ -9,6 +9,7 @@ import type { Sku } from "../kms/azureKeyVault/sku";
 import { dynamicType, providerCode } from "../providers/dynamicResource";
 import type { SecretLocation } from "../keys/secretLocation";
 import { credentialBinding } from "../providers/vaults";
+import { deleteNothingIfFailed } from "./afterFailure";
 import { sealKeyAt, type ManagedKey } from "./managedKey";
 
 export interface DistributedKeyArgs {
@@ -138,6 +139,7 @@ export class DistributedKey extends pulumi.CustomResource {
             },
             opts,
         );
+        deleteNothingIfFailed(name, this);
     }
 }
 

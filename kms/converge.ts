@@ -79,6 +79,38 @@ export async function converge(
     }
 }
 
+/**
+ * Takes our key out of a KMS, softly or for good. Run again after an interruption at any point, it goes on.
+ *
+ * What is soft-deleted is disabled before: when another key of ours needs the name, it comes back and has to be disabled. A run that is interrupted
+ * in between would leave a live key of other material in use, as somebody else's is.
+ * @param found what the KMS has of it
+ * @param ours thumbprints
+ */
+export async function takeAway(
+    kms: Kms,
+    name: string,
+    how: "delete" | "purge",
+    found: readonly Copy[],
+    ours: ReadonlySet<string>,
+): Promise<void> {
+    const own = found.filter(({ thumbprint }) => ours.has(thumbprint));
+    if (own.length > 0) {
+        for (const { id, enabled } of how === "delete" ? own : []) {
+            if (enabled) {
+                await kms.setAttributes(name, id, { enabled: false });
+            }
+        }
+        await kms.remove(name);
+    }
+    if (how === "purge") {
+        const deleted = await kms.softDeleted(name);
+        if (deleted && ours.has(deleted.thumbprint)) {
+            await kms.purge(name);
+        }
+    }
+}
+
 function unsettled(
     kms: Kms,
     { key, name }: Distribution,

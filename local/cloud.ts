@@ -222,7 +222,7 @@ async function start(
     return description;
 }
 
-/** Each entry is in the file when the request that it tells of is done: a reader right after it finds it. */
+/** Each entry is in the file before the answer that it tells of leaves: whoever has the answer finds it. */
 function requestLog(
     file: string,
     atClose: (closer: Closer) => void,

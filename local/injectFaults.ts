@@ -10,6 +10,8 @@ declare module "fastify" {
     interface FastifyRequest {
         /** The fault that was injected into it. */
         fault?: FaultRule;
+        /** That fault keeps the answer, or a part of it, from the client. */
+        losesAnswer?: boolean;
     }
 }
 
@@ -46,7 +48,7 @@ export function injectFaults(app: FastifyInstance, options: FaultOptions): void 
         done();
     });
 
-    /** onResponse isn't called for a request without a whole answer. */
+    /** onSend, where requests are logged, isn't called for one that isn't answered at all. */
     const logUnanswered = (request: FastifyRequest) =>
         log({
             time: new Date(clock.now()).toISOString(),
@@ -61,6 +63,7 @@ export function injectFaults(app: FastifyInstance, options: FaultOptions): void 
         const rule = faults.next(describe(request));
         if (!rule) return;
         request.fault = rule;
+        request.losesAnswer = rule.fault === "resetAfter" || rule.fault === "halfAnswer";
         if (rule.fault === "status") {
             if (rule.retryAfter !== undefined) void reply.header("retry-after", rule.retryAfter);
             throw failed(rule.status);
@@ -81,11 +84,9 @@ export function injectFaults(app: FastifyInstance, options: FaultOptions): void 
     });
 
     app.addHook("onSend", (request, reply, payload, done) => {
-        const { fault } = request.fault ?? {};
-        if (fault !== "resetAfter" && fault !== "halfAnswer") return done();
+        if (!request.losesAnswer) return done();
         // Without done(), nothing more is sent.
-        logUnanswered(request);
-        if (fault === "resetAfter") reset(request);
+        if (request.fault?.fault === "resetAfter") reset(request);
         else sendHalf(reply, payload);
     });
 }

@@ -17,7 +17,7 @@ import { isInStep, reconcile } from "../keys/reconcile";
 import { cloudOf } from "../kms/azureKeyVault/environment";
 import { keyNameProblem, foldName, moveProblem } from "../kms/azureKeyVault/names";
 import { protectionProblem } from "../kms/azureKeyVault/sku";
-import { converge, type Inventory } from "../kms/converge";
+import { converge, takeAway, type Inventory } from "../kms/converge";
 import { KmsGoneError, type Kms } from "../kms/kms";
 import { declarePlace, isDeclaredKey, isDeclaredPlace } from "./declared";
 import type { Provider } from "./dynamicResource";
@@ -171,21 +171,21 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
             return;
         }
         const kms = await kmsOf(state);
+        const ours = new Set(
+            [...Object.values(state.copies), ...state.older].map(({ thumbprint }) => thumbprint),
+        );
         const found = await copiesOf(kms, state);
-        const ours = new Set(allCopies(state).map(({ thumbprint }) => thumbprint));
-        const live = found.some(({ thumbprint }) => ours.has(thumbprint));
-        if (live) {
+        if (found.some(({ thumbprint }) => ours.has(thumbprint))) {
             assertNoneForeign(
                 state,
                 found.filter(({ thumbprint }) => !ours.has(thumbprint)),
             );
-            await kms.remove(name);
         }
-        if (onDelete === "purge") {
-            // A run that was refused the purge, or was killed before it, has left it soft-deleted.
-            const left = live || ours.has((await kms.softDeleted(name))?.thumbprint ?? "");
-            if (left) {
-                await kms.purge(name);
+        try {
+            await takeAway(kms, name, onDelete, found, ours);
+        } catch (error) {
+            if (!(error instanceof KmsGoneError)) {
+                throw error;
             }
         }
     },

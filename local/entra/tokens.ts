@@ -42,8 +42,11 @@ const rememberedTokens = 1000;
 
 /** v1.0 access tokens, as Entra ID issues them for Key Vault and the resource manager whatever endpoint is asked. */
 export class Tokens {
-    /** Whose signatures were right: checking one costs more than the rest of a request, and clients send a token for an hour. */
-    readonly #verified = new Map<string, JWTPayload>();
+    /**
+     * Whose signatures were right: checking one costs more than the rest of a request, and clients send a token for an hour.
+     * By their ends, since a lookup of the whole would hash all of it.
+     */
+    readonly #verified = new Map<string, VerifiedToken>();
 
     private constructor(
         private readonly clock: Clock,
@@ -107,8 +110,8 @@ export class Tokens {
 
     /** Checks signature and times; who it is for and from is the service's to judge. */
     async verify(token: string): Promise<TokenClaims> {
-        const known = this.#verified.get(token);
-        if (known && this.#isCurrent(known)) return claims(known);
+        const known = this.#verified.get(end(token));
+        if (known?.token === token && this.#isCurrent(known.payload)) return known.claims;
         const { payload } = await jwtVerify(
             token,
             (header) => {
@@ -126,8 +129,9 @@ export class Tokens {
             throw tokenError(error);
         });
         if (this.#verified.size >= rememberedTokens) this.#verified.clear();
-        this.#verified.set(token, payload);
-        return claims(payload);
+        const verified = { token, payload, claims: claims(payload) };
+        this.#verified.set(end(token), verified);
+        return verified.claims;
     }
 
     #isCurrent({ nbf = -Infinity, exp = Infinity }: JWTPayload): boolean {
@@ -140,6 +144,15 @@ export class Tokens {
 }
 
 type ImportedKey = Awaited<ReturnType<typeof importJWK>>;
+
+interface VerifiedToken {
+    token: string;
+    payload: JWTPayload;
+    claims: TokenClaims;
+}
+
+/** A part of its signature. */
+const end = (token: string) => token.slice(-32);
 
 export const issuerOf = (tenantId: string) => `https://sts.windows.net/${tenantId}/`;
 

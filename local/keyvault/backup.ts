@@ -22,22 +22,31 @@ export async function openBackupKey(store: Store): Promise<Uint8Array> {
     return made;
 }
 
-/** As of the service, a JSON Web Encryption (RFC 7516), which clients see as bytes. */
+const versionName = "AzureKeyVaultKeyBackupV1.microsoft.com";
+/** What a backup of the service begins with: the length of its version's name, and that name. */
+const version = Buffer.concat([Buffer.of(versionName.length), Buffer.from(versionName)]);
+
+/** As of the service, a JSON Web Encryption (RFC 7516) behind its version, which clients see as bytes. */
 export async function sealBackup(key: Uint8Array, backup: Backup): Promise<Buffer> {
     const jwe = await new CompactEncrypt(Buffer.from(JSON.stringify(backup)))
         .setProtectedHeader({ alg: "dir", enc: "A256GCM" })
         .encrypt(key);
-    return Buffer.from(jwe);
+    return Buffer.concat([version, Buffer.from(jwe)]);
 }
 
 export async function openBackup(key: Uint8Array, blob: Buffer): Promise<Backup> {
+    // As recorded: a name that ends behind the blob is corrupt, a whole one that isn't known is of another version.
+    const [nameLength = Infinity] = blob;
+    if (blob.length <= nameLength) throw errors.corruptBackup();
+    if (!blob.subarray(0, version.length).equals(version)) throw errors.backupOfOtherVersion();
     try {
-        const { plaintext } = await compactDecrypt(blob.toString(), key, {
+        const jwe = blob.subarray(version.length).toString();
+        const { plaintext } = await compactDecrypt(jwe, key, {
             keyManagementAlgorithms: ["dir"],
             contentEncryptionAlgorithms: ["A256GCM"],
         });
         return JSON.parse(Buffer.from(plaintext).toString()) as Backup;
     } catch {
-        throw errors.malformedBackup();
+        throw errors.corruptBackup();
     }
 }

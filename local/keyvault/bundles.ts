@@ -18,20 +18,23 @@ export function keyId(vault: Vault, name: string, versionId?: string): string {
     return `${vault.uri}keys/${name}${versionId ? `/${versionId}` : ""}`;
 }
 
-/** In the order in which the service sends them. */
+/**
+ * In the order in which the service sends them. What is undefined isn't sent; a literal of one shape costs a list much less
+ * than one that is spread together.
+ */
 function attributes(vault: Vault, version: KeyVersion, api: ApiVersion) {
     const members = version.public;
     return {
         enabled: version.enabled,
-        ...("n" in members && since("7.6", api) && { key_size: rsaBits(members.n) }),
-        ...(version.nbf !== undefined && { nbf: version.nbf }),
-        ...(version.exp !== undefined && { exp: version.exp }),
+        key_size: "n" in members && since("7.6", api) ? rsaBits(members.n) : undefined,
+        nbf: version.nbf,
+        exp: version.exp,
         created: version.created,
         updated: version.updated,
         recoveryLevel: recoveryLevel(vault),
         recoverableDays: vault.softDeleteRetentionInDays,
         exportable: false,
-        ...(since("7.5", api) && { hsmPlatform: isHsm(version.kty) ? "2" : "0" }),
+        hsmPlatform: since("7.5", api) ? (isHsm(version.kty) ? "2" : "0") : undefined,
     };
 }
 
@@ -40,7 +43,7 @@ export function keyBundle(vault: Vault, { name, version }: NamedVersion, api: Ap
     return {
         key: publicKey(vault, name, version),
         attributes: attributes(vault, version, api),
-        ...tagsOf(version),
+        tags: version.tags,
     };
 }
 
@@ -54,7 +57,7 @@ export function keyItem(
     return {
         kid: keyId(vault, name, versioned ? version.id : undefined),
         attributes: attributes(vault, version, api),
-        ...tagsOf(version),
+        tags: version.tags,
     };
 }
 
@@ -65,7 +68,7 @@ export function deletedKeyBundle(vault: Vault, record: DeletedKeyRecord, api: Ap
         ...deletion(vault, record),
         key: publicKey(vault, record.name, version),
         attributes: attributes(vault, version, api),
-        ...tagsOf(version),
+        tags: version.tags,
     };
 }
 
@@ -75,7 +78,7 @@ export function deletedKeyItem(vault: Vault, record: DeletedKeyRecord, api: ApiV
         ...deletion(vault, record),
         kid: keyId(vault, record.name),
         attributes: attributes(vault, version, api),
-        ...tagsOf(version),
+        tags: version.tags,
     };
 }
 
@@ -97,11 +100,6 @@ function publicKey(vault: Vault, name: string, version: KeyVersion) {
         key_ops: version.keyOps,
         ...version.public,
     };
-}
-
-/** Absent if none were ever sent, empty if an empty set was. */
-function tagsOf(version: KeyVersion) {
-    return version.tags && { tags: version.tags };
 }
 
 function deletion(vault: Vault, { name, deleted }: DeletedKeyRecord) {

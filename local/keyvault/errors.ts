@@ -232,15 +232,18 @@ export const errors = {
     /** Assumed. */
     tagTooLong: () =>
         badParameter("The name and the value of a tag can have at most 256 characters each."),
-    malformedBackup: () =>
+    backupOfOtherVersion: () =>
         new KeyVaultError(
             400,
             "Malformed backup blob",
             "Backup blob contains invalid or corrupt version.",
         ),
+    corruptBackup: () => new KeyVaultError(400, "Malformed backup blob", "Backup blob is corrupt."),
     /** Text assumed, limit documented. */
     tooManyVersionsToBackUp: () =>
         badParameter("A key with more than 500 versions can't be backed up."),
+    exportableNeedsPolicy: () =>
+        badParameter("AKV.SKR.1004: Exportable keys must have release policy."),
     /** Published for a premium vault before it could release keys: what a vault says that can't. */
     exportableNotSupported: () =>
         badParameter(

@@ -132,8 +132,9 @@ function publicMembers({ kty, n, e, crv, x, y }: JsonWebKey): PublicMembers {
     throw errors.internal();
 }
 
-/** Bits of the modulus. */
+/** Bits of the modulus: six for each character but the last one's spare bits, and without its leading zeros. */
 export function rsaBits(modulus: string): number {
-    const bytes = Buffer.from(modulus, "base64url");
-    return bytes.length * 8 - (Math.clz32(bytes[0] ?? 0) - 24);
+    const bytes = Math.floor((modulus.length * 6) / 8);
+    const [first = 0] = Buffer.from(modulus.slice(0, 2), "base64url");
+    return bytes * 8 - (Math.clz32(first) - 24);
 }

@@ -37,6 +37,7 @@ export interface KeyVersion extends KeyPair {
     exp?: number;
     created: number;
     updated: number;
+    /** Absent if none were ever sent, empty if an empty set was. */
     tags?: Record<string, string>;
 }
 
@@ -333,11 +334,14 @@ export class Keys {
             tags?: Record<string, string> | null | undefined;
             release_policy?: unknown;
         },
-        exportableRefused = errors.exportableNotSupported,
+        exportableRefused?: () => Error,
     ): Partial<KeyVersion> {
-        const { attributes, tags, release_policy } = request;
-        if (attributes?.exportable) throw exportableRefused();
-        if ((release_policy ?? null) !== null) throw errors.releasePolicyNotAllowed();
+        const { attributes, tags } = request;
+        const policy = request.release_policy ?? undefined;
+        if (attributes?.exportable && exportableRefused) throw exportableRefused();
+        if (attributes?.exportable && policy === undefined) throw errors.exportableNeedsPolicy();
+        if (attributes?.exportable) throw errors.exportableNotSupported();
+        if (policy !== undefined) throw errors.releasePolicyNotAllowed();
         if (tags) rules.assertTags(tags);
         return {
             ...(typeof attributes?.enabled === "boolean" && { enabled: attributes.enabled }),

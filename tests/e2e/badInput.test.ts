@@ -126,11 +126,12 @@ describe("bad input", () => {
             /the state is sealed with seal key [0-9a-f]{16}, but the one in env:KEYMGMT_SEAL_KEY is/,
         );
 
-        // It would replace the vault, and take the copies with it.
         project.config({ ...good, location: "northeurope" });
         const location = await project.pulumi(["preview"]);
         expect(location.code).not.toBe(0);
-        expect(location.output).toMatch(/marked for protection/);
+        expect(location.output).toMatch(
+            /vault learn-keyvault is in westeurope and can't move to northeurope/,
+        );
 
         project.config(good);
         const { resources } = await project.state();

@@ -232,8 +232,25 @@ describe("vaults of several tenants and subscriptions, and what becomes of them"
     test("under another name it is made anew in one up, wherever it is: all versions, then the old one goes", async () => {
         const { "east-keyvault": east, ...others } = vaults;
         vaults = { ...others, "east-keyvault-2": { ...east, location: "westus" } };
-        configure({ disabledVersions: [] });
+        configure();
         const begun = project.requests().length;
+        const fault = {
+            fault: "status",
+            status: 500,
+            operation: "import",
+            vault: "east-keyvault-2",
+        };
+        await ask(project, "POST", "/local/faults", fault);
+
+        const failed = await up();
+
+        // The old copy stays as long as the new one isn't there.
+        expect(failed.code).not.toBe(0);
+        expect(failed.output).toMatch(
+            /Nothing is deleted in this run, since orders@east-keyvault-2 failed/,
+        );
+        expect((await client("east-keyvault").keys.getKey("orders")).properties.enabled).toBe(true);
+        expect(await manage(project, "DELETE", "/local/faults")).toBe(204);
 
         await upInStep();
 

@@ -5,6 +5,9 @@ import type { Caller, Vault } from "../../local/vault";
 import { tenantId, vaultFixture } from "./keyvaultFixture";
 import { startServer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 const objectId = "22222222-2222-4222-8222-22222222abcd";
 const appId = "33333333-3333-4333-8333-333333333333";
 const caller: Caller = { tenantId, appId, objectId, operator: false };

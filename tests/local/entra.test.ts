@@ -12,6 +12,9 @@ import { entraRoutes } from "../../local/entra/app";
 import { Tokens } from "../../local/entra/tokens";
 import { cloudServices, memoryStore, newServicePrincipal, tenantId } from "./cloudFixture";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 const authorityHost = "https://127.0.0.1:20000";
 const vaultScope = "https://vault.azure.net/.default";
 

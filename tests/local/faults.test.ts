@@ -175,6 +175,10 @@ describe("in a vault", () => {
             code: "ECONNRESET",
         });
         expect(await versions("half")).toBe(1);
+        const entries = (await local.log()).filter(
+            ({ key, operation }) => key === "half" && operation === "create",
+        );
+        expect(entries).toMatchObject([{ status: 0, fault: "halfAnswer" }]);
         await local.inject({ fault: "halfAnswer", operation: "get", count: 1 });
         await expect((await local.keys("one")).getKey("present")).rejects.toThrow();
         // An answer without a body has no half: it doesn't come at all.

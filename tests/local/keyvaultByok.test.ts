@@ -10,6 +10,9 @@ import fc from "fast-check";
 import { ecKeyPair, rsaKeyPair } from "../keyPair";
 import { startServer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 let server: Server;
 let kek: { kid: string; publicKey: KeyObject };
 const rsa = rsaKeyPair(2048);

@@ -6,6 +6,9 @@ import { cloudServices } from "./cloudFixture";
 import { tenantId } from "./keyvaultFixture";
 import { startServer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 /** Every error of which status, codes and text are known from the real service, word for word. */
 
 let server: Server;
@@ -279,6 +282,14 @@ describe("400", () => {
             { kty: "RSA-HSM", attributes: {}, release_policy: { data: "e30" } },
         ));
 
+    test("an exportable key without a release policy", () =>
+        expectError(
+            bad("AKV.SKR.1004: Exportable keys must have release policy."),
+            "POST",
+            "/keys/n/create",
+            { kty: "RSA-HSM", attributes: { exportable: true } },
+        ));
+
     test("what isn't base64url", async () => {
         const name = await create({ kty: "RSA" });
         const row = bad(
@@ -297,6 +308,14 @@ describe("400", () => {
                 undefined,
                 "Backup blob contains invalid or corrupt version.",
             ],
+            "POST",
+            "/keys/restore",
+            { value: Buffer.alloc(100).toString("base64url") },
+        ));
+
+    test("a backup that ends within its version", () =>
+        expectError(
+            [400, "Malformed backup blob", undefined, "Backup blob is corrupt."],
             "POST",
             "/keys/restore",
             { value: Buffer.from("no backup").toString("base64url") },

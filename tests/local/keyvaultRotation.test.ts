@@ -4,6 +4,9 @@ import { durationSeconds } from "../../local/keyvault/rotation";
 import type { Store } from "../../local/store";
 import { startServer, type Answer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 let server: Server;
 beforeAll(async () => {
     server = await startServer();

@@ -12,6 +12,9 @@ import type { JsonWebKey, KeyVaultKey } from "@azure/keyvault-keys";
 import { ecKeyPair, rsaKeyPair } from "../keyPair";
 import { startServer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 let server: Server;
 beforeAll(async () => {
     server = await startServer();

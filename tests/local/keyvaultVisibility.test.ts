@@ -1,5 +1,8 @@
 import { startServer, type Answer, type Server } from "./keyvaultServer";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 let server: Server;
 beforeAll(async () => {
     server = await startServer();

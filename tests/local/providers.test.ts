@@ -8,6 +8,9 @@ import { rsaKeyPair } from "../keyPair";
 import { cloudServices, subscriptionId, tenantId } from "./cloudFixture";
 import { Engine, urnOf } from "./providerEngine";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const secretMark = "4dabf18193072939515e22adb298388d";
 

@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../local/store";
 
+// A few seconds of work, which a busy machine takes its time for.
+jest.setTimeout(60_000);
+
 let folder: string;
 beforeEach(async () => {
     folder = join(await mkdtemp(join(tmpdir(), "store-test-")), "azure");

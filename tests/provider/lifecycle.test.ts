@@ -381,29 +381,51 @@ describe("when a distribution ends", () => {
         await expect(client().getDeletedKey("purged")).rejects.toMatchObject({ statusCode: 404 });
     });
 
-    test("a purge that was refused, after the copy was deleted, is made up for", async () => {
+    test("a purge is finished by the next run when one was stopped after the deletion", async () => {
         const key = await vault.newKey("half-purged");
         const inputs = await key.inputs({ deletionAllowed: true, onDelete: "purge" });
         const { id, state } = await create(inputs);
-        const deletion = await client().beginDeleteKey("half-purged", { intervalInMs: 100 });
-        await deletion.pollUntilDone();
-
+        await (await client().beginDeleteKey("half-purged", { intervalInMs: 100 })).pollUntilDone();
         await inNextRun((destroy) => destroy.provider.delete(id, state));
-
         await expect(client().getDeletedKey("half-purged")).rejects.toMatchObject({
             statusCode: 404,
         });
+    });
+
+    test("what is soft-deleted is disabled first, and enabled when it is taken up again", async () => {
+        const key = await vault.newKey("comes-back", "ecdsa-p256", 2);
+        const inputs = await key.inputs({}, { disabledVersions: [1] });
+        const { id, state } = await create(inputs);
+        const requests = await vault.requestsOf("comes-back", () =>
+            inNextRun(async ({ provider: next, declareKey }) => {
+                declareKey("comes-back"); // only its distribution ends
+                await next.delete(id, state);
+            }),
+        );
+        expect(requests.filter((operation) => operation !== "getDeleted")).toEqual([
+            "listVersions",
+            "update",
+            "delete",
+        ]);
+        expect((await client().getDeletedKey("comes-back")).properties.enabled).toBe(false);
+        const again = await create(inputs);
+        expect(again.state.inStep).toBe(true);
+        expect(await enabledInVault("comes-back", again.state)).toEqual([false, true]);
     });
 
     test("nothing goes while versions are there that aren't ours", async () => {
         const key = await vault.newKey("shared");
         const { id, state } = await create(await key.inputs({ deletionAllowed: true }));
         const foreign = await client().createEcKey("shared");
+        const seen = (await refresh(id, state))!;
         await inNextRun(async (destroy) => {
-            await expect(destroy.provider.delete(id, state)).rejects.toMatchObject({
-                code: "FOREIGN_VERSIONS",
-                message: expect.stringContaining(foreign.properties.version!) as string,
-            });
+            // Whether the state knows of it or not.
+            for (const known of [state, seen]) {
+                await expect(destroy.provider.delete(id, known)).rejects.toMatchObject({
+                    code: "FOREIGN_VERSIONS",
+                    message: expect.stringContaining(foreign.properties.version!) as string,
+                });
+            }
             await destroy.provider.delete(id, { ...state, onDelete: "detach" });
         });
         expect(await vault.versionsOf("shared")).toHaveLength(2);
@@ -437,6 +459,16 @@ describe("a name that a soft-deleted key of other material holds", () => {
             destroy.provider.delete(id, { ...state, deletionAllowed: true }),
         );
         await expect(client().getKey("reborn")).rejects.toMatchObject({ statusCode: 404 });
+    });
+
+    test("is gone on with when a run was stopped right after it came back", async () => {
+        const earlier = await deleted("half-reborn", "shop/dev");
+        const poller = await client().beginRecoverDeletedKey("half-reborn", { intervalInMs: 100 });
+        await poller.pollUntilDone();
+        vault.azure.passSeconds(1);
+        const { state } = await create(await (await vault.newKey("half-reborn")).inputs());
+        expect(state.inStep).toBe(true);
+        expect(await enabledInVault("half-reborn", earlier)).toEqual([false, false]);
     });
 
     test("is refused when it was another stack's", async () => {
