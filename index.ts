@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { KeyRing } from "./components";
 import { environmentProblem } from "./config/environmentCheck";
+import { readKeysFile } from "./config/keysFile";
 import { describeProblems, parseStackConfig } from "./config/stackConfig";
 
 const namespace = `${pulumi.getProject()}:`;
@@ -10,9 +11,13 @@ const texts = Object.fromEntries(
         .map(([name, value]) => [name.slice(namespace.length), value]),
 );
 
-const parsed = parseStackConfig(texts);
-if ("problems" in parsed) {
-    throw new pulumi.RunError(describeProblems(parsed.problems));
+const keysFile = readKeysFile(texts.keys);
+const parsed = parseStackConfig(
+    keysFile.text === undefined ? texts : { ...texts, keys: keysFile.text },
+);
+if ("problems" in parsed || keysFile.problems.length > 0) {
+    const others = "problems" in parsed ? parsed.problems : [];
+    throw new pulumi.RunError(describeProblems([...keysFile.problems, ...others]));
 }
 const problem = environmentProblem(parsed.config.environment, process.env);
 if (problem) {

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { stringify } from "yaml";
 import { requestsSince } from "./operator";
 import { Project, type Run } from "./project";
 
@@ -17,28 +19,34 @@ describe(`one change among ${count} keys`, () => {
         );
 
     function configure(trigger: string): void {
+        // In a file: so many are more than Pulumi's config takes.
         project.config({
             vaults: { "scale-keyvault": { sku: "standard" } },
-            keys: Object.fromEntries(
-                Array.from({ length: count }, (_each, index) => {
-                    const name = `k-${index + 1}`;
-                    return [
-                        name,
-                        {
-                            type: "ecdsa-p256",
-                            ...(name === rotated && { rotation: { trigger } }),
-                            distribute: [
-                                {
-                                    vault: "scale-keyvault",
-                                    purpose: ["sign"],
-                                    protection: "software",
-                                },
-                            ],
-                        },
-                    ];
-                }),
-            ),
+            keys: "file:keys.yaml",
         });
+        writeFileSync(
+            project.file("keys.yaml"),
+            stringify(
+                Object.fromEntries(
+                    Array.from({ length: count }, (_each, index) => {
+                        const name = `k-${index + 1}`;
+                        const distribution = {
+                            vault: "scale-keyvault",
+                            purpose: ["sign"],
+                            protection: "software",
+                        };
+                        return [
+                            name,
+                            {
+                                type: "ecdsa-p256",
+                                ...(name === rotated && { rotation: { trigger } }),
+                                distribute: [distribution],
+                            },
+                        ];
+                    }),
+                ),
+            ),
+        );
     }
 
     /** Tells how long it took, where that was asked for. */
