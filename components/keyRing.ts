@@ -40,6 +40,11 @@ export interface KeyRingVault {
     location?: string;
     /** Nothing in the vault, nor itself, can be purged before its retention is over. Can't be taken back. @default false */
     purgeProtection?: boolean;
+    /**
+     * The ring's own service principal may purge keys. A distribution with `onDelete: purge` takes it at its end, when it isn't declared any more.
+     * @default only while such a distribution is declared
+     */
+    allowPurge?: boolean;
     /** How long what was deleted can be recovered: 7 to 90 days, for life. @default 90 */
     retentionDays?: number;
     /** The subscription that it is made in, with the identity that azure-native is signed in with. @default azure-native's */
@@ -178,7 +183,7 @@ export class KeyRing extends pulumi.ComponentResource {
         );
         const places = placesOf(name, args, this);
         const vaults = mapValues(args.vaults, (declared, vaultName) => {
-            const { access = [], identity, subscriptionId, ...vault } = declared;
+            const { access = [], identity, subscriptionId, allowPurge, ...vault } = declared;
             const uses = distributions
                 .filter((distribution) => distribution.vault === vaultName)
                 .map(({ key, purpose, ...distribution }) => ({
@@ -188,7 +193,9 @@ export class KeyRing extends pulumi.ComponentResource {
                     verify,
                 }));
             const objectId = identity ? identity.objectId : principal.objectId;
-            const own = objectId ? [{ objectId, keyPermissions: keyPermissions(uses) }] : [];
+            const own = objectId
+                ? [{ objectId, keyPermissions: keyPermissions(uses, allowPurge) }]
+                : [];
             const { group, provider } = places(subscriptionId);
             return new KeyVault(
                 vaultName,

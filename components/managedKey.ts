@@ -56,7 +56,7 @@ export interface RotationArgs {
     keepEnabled?: pulumi.Input<number>;
     /**
      * How long before a version's expiry the vault sends its event KeyNearExpiry
-     * (https://learn.microsoft.com/azure/key-vault/general/event-grid-overview). @default as the vault does
+     * (https://learn.microsoft.com/azure/key-vault/general/event-grid-overview). @default as the vault has it, or was told last
      */
     notifyBefore?: pulumi.Input<string>;
 }

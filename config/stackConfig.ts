@@ -34,6 +34,7 @@ export interface VaultConfig {
     sku: Sku;
     location?: string;
     purgeProtection?: boolean;
+    allowPurge?: boolean;
     retentionDays?: number;
     subscriptionId?: string;
     tenantId?: string;
@@ -207,6 +208,7 @@ const schemas = {
         sku: z.enum(skus, oneOf(skus)),
         location: region.optional(),
         purgeProtection: flag.optional(),
+        allowPurge: flag.optional(),
         // https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
         retentionDays: wholeNumber(7, 90).optional(),
         subscriptionId: guid.optional(),
@@ -511,6 +513,12 @@ class Reader {
                 [...path, "onDelete"],
                 onDelete,
                 `vault ${vault} has purge protection, so nothing in it can be purged; allowed: delete, detach`,
+            );
+        } else if (onDelete === "purge" && declared && !declared.allowPurge) {
+            this.problem(
+                [...path, "onDelete"],
+                onDelete,
+                `it takes allowPurge: true of vault ${vault}, until this distribution has gone; without it allowed: delete, detach`,
             );
         }
         for (const [index, one] of purpose.entries()) {

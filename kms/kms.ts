@@ -35,9 +35,9 @@ export interface Kms {
     setAttributes(name: string, copyId: string, to: Partial<Attributes>): Promise<Copy>;
     /**
      * Has the KMS give notice before a version of the key expires.
-     * @param notifyBefore ISO 8601 duration; undefined: no notice
+     * @param notifyBefore ISO 8601 duration
      */
-    setNotice(name: string, notifyBefore: string | undefined): Promise<void>;
+    setNotice(name: string, notifyBefore: string): Promise<void>;
     /** Has the copy show that it holds the private half of `publicKey`. @throws KeymgmtError PROOF_FAILED */
     prove(name: string, copy: Copy, type: KeyType, publicKey: string): Promise<Proof>;
     /** Deletes the key with all versions, as softly as the KMS can; nothing if it isn't there. */

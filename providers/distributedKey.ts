@@ -396,7 +396,8 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
                 done = inventory;
             },
         );
-        if (noticeSet !== notifyBefore) {
+        // Without one it stays as it was set last: the permission to change it is gone by then, with the last key that has one.
+        if (notifyBefore !== undefined && noticeSet !== notifyBefore) {
             await kms.setNotice(name, notifyBefore);
             noticeSet = notifyBefore;
         }

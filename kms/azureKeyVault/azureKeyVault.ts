@@ -115,7 +115,7 @@ export class AzureKeyVault implements Kms {
         );
     }
 
-    async setNotice(name: string, notifyBefore: string | undefined): Promise<void> {
+    async setNotice(name: string, notifyBefore: string): Promise<void> {
         await this.request(`set when key ${name} gives notice of its expiry`, () =>
             this.client.updateKeyRotationPolicy(name, rotationPolicy(notifyBefore), signal()),
         );
@@ -276,9 +276,7 @@ async function copyOf(key: KeyVaultKey): Promise<Copy> {
     };
 }
 
-/** Without a notice the policy is as it is for a key that never had one. */
-function rotationPolicy(notifyBefore: string | undefined): KeyRotationPolicyProperties {
-    const timeBeforeExpiry = notifyBefore ?? "P30D";
+function rotationPolicy(timeBeforeExpiry: string): KeyRotationPolicyProperties {
     return { lifetimeActions: [{ action: "Notify", timeBeforeExpiry }] };
 }
 

@@ -40,8 +40,9 @@ export interface Use {
  * attributes, `delete` to end a distribution, `recover` to take a name up again after that; `create` only for the key exchange key, so
  * only where a copy is HSM-protected; `purge` and `setrotationpolicy` where they're asked for, and one operation of the copy's own to prove it.
  * @param uses those in the vault
+ * @param allowPurge for distributions that end with a purge: they aren't among the uses any more then
  */
-export function keyPermissions(uses: readonly Use[]): KeyPermission[] {
+export function keyPermissions(uses: readonly Use[], allowPurge = false): KeyPermission[] {
     const any = (condition: (use: Use) => boolean, permission: KeyPermission) =>
         uses.some(condition) ? [permission] : [];
     const proves = (...purposes: Purpose[]) => {
@@ -56,7 +57,9 @@ export function keyPermissions(uses: readonly Use[]): KeyPermission[] {
         "delete",
         "recover",
         ...any(({ protection }) => protection === "hsm", "create"),
-        ...any(({ onDelete }) => onDelete === "purge", "purge"),
+        ...(allowPurge || uses.some(({ onDelete }) => onDelete === "purge")
+            ? (["purge"] as const)
+            : []),
         ...any(({ notifyBefore }) => notifyBefore !== undefined, "setrotationpolicy"),
         ...any(proves("decrypt"), "decrypt"),
         ...any(proves("unwrap"), "unwrapKey"),

@@ -172,7 +172,7 @@ test("tags, a beginning and an expiry are set in place, and taken away again", a
     expect(await refresh(id, back.next)).toEqual(back.next);
 });
 
-test("the vault's notice of expiry is set, changed and taken back, with one request each", async () => {
+test("the vault's notice of expiry is set and changed, with one request each, and stays when it isn't declared any more", async () => {
     const key = await vault.newKey("notice");
     const given = (notifyBefore?: string) => key.inputs({ expiresAfter: "P1Y", notifyBefore });
     const notice = async () => {
@@ -184,8 +184,11 @@ test("the vault's notice of expiry is set, changed and taken back, with one requ
     const later = await repair("notice", id, state, await given("P45D"));
     expect(later.requests).toHaveLength(2);
     expect(await notice()).toEqual([["Notify", "P45D"]]);
-    await repair("notice", id, later.next, await given());
-    expect(await notice()).toEqual([["Notify", "P30D"]]); // as for a key that never had one
+    const away = await repair("notice", id, later.next, await given());
+    expect(away.requests).toEqual(["listVersions"]);
+    expect(await notice()).toEqual([["Notify", "P45D"]]);
+    const back = await repair("notice", id, away.next, await given("P45D"));
+    expect(back.requests).toHaveLength(2);
 });
 
 test("a vault that is filled later gets all versions, oldest first, in the same state", async () => {

@@ -73,6 +73,14 @@ describe("the permissions are exactly those needed", () => {
         return given.slice(always.length);
     };
 
+    test("where a copy is to be purged that isn't declared any more", () => {
+        expect(keyPermissions([], true)).toEqual([...always, "purge"]);
+        expect(keyPermissions([{ ...software, onDelete: "purge" }], true)).toEqual([
+            ...always,
+            "purge",
+        ]);
+    });
+
     test.each<[string, Use[], string[]]>([
         ["nothing is distributed", [], []],
         ["copies are held in software", [software], []],

@@ -59,7 +59,7 @@ const full = {
             },
             access: [{ objectId: "o", keyPermissions: ["get", "decrypt"] }],
         },
-        east: { sku: "standard", purgeProtection: false, retentionDays: 90 },
+        east: { sku: "standard", purgeProtection: false, allowPurge: true, retentionDays: 90 },
     },
     keys: {
         "rsa-1": {
@@ -628,6 +628,15 @@ test.each<[string, Config, Problem]>([
             reason: "vault learn-keyvault has purge protection, so nothing in it can be purged; allowed: delete, detach",
         },
     ],
+    [
+        "a purge that the vault's permissions wouldn't outlast",
+        withVault({}, { ...distribution, onDelete: "purge" }),
+        {
+            path: at("onDelete"),
+            value: "purge",
+            reason: "it takes allowPurge: true of vault learn-keyvault, until this distribution has gone; without it allowed: delete, detach",
+        },
+    ],
 ])("%s is told with its path, its value and what is allowed", (_what, config, problem) => {
     expect(problemsOf(config)).toEqual([problem]);
 });
@@ -650,7 +659,10 @@ test("what ends a distribution may be anything but a purge in a vault with purge
         expect(problemsOf(config)).toEqual([]);
     }
     for (const vault of [{}, { purgeProtection: false }]) {
-        const config = withVault(vault, { ...distribution, onDelete: "purge" });
+        const config = withVault(
+            { ...vault, allowPurge: true },
+            { ...distribution, onDelete: "purge" },
+        );
         expect(problemsOf(config)).toEqual([]);
     }
 });
