@@ -57,6 +57,8 @@ export interface LifecycleVersion {
     disabledBy?: string;
     /** ISO 8601, UTC: from then on it only decrypts, verifies and unwraps. */
     expiresAt?: string;
+    /** ISO 8601, UTC: from then on the next run disables it. */
+    disabledFrom?: string;
 }
 
 export interface Previous {
@@ -106,7 +108,7 @@ function dueReason(
 }
 
 function withStatus(
-    { disabledBy: _by, expiresAt: _at, ...version }: LifecycleVersion,
+    { disabledBy: _by, expiresAt: _at, disabledFrom: _from, ...version }: LifecycleVersion,
     all: readonly LifecycleVersion[],
     rules: LifecycleRules,
     asOf: string,
@@ -120,6 +122,7 @@ function withStatus(
         enabled: disabledBy === undefined,
         ...(disabledBy !== undefined && { disabledBy }),
         ...(retire?.action === "expire" && retiredAt && { expiresAt: retiredAt }),
+        ...(retire?.action === "disable" && retiredAt && { disabledFrom: retiredAt }),
     };
 }
 

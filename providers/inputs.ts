@@ -69,6 +69,7 @@ const lifecycleVersion = z.object({
     enabled: z.boolean(),
     disabledBy: z.string().optional(),
     expiresAt: z.string().optional(),
+    disabledFrom: z.string().optional(),
 });
 
 export const managedKeyInputs = z.object({

@@ -99,6 +99,12 @@ describe("older versions", () => {
         const at = (asOf: string) => lifecycle(previous, rules({ retire }), asOf);
         expect(enabled(at("2027-01-25T23:59:59.999Z"))).toEqual([2, 3]);
         expect(enabled(at(later(25)))).toEqual([3]);
+        // Told as soon as the version that comes after is.
+        expect(at(later(20)).map(({ disabledFrom }) => disabledFrom)).toEqual([
+            later(15),
+            later(25),
+            undefined,
+        ]);
         expect(at(later(25))[1]).toMatchObject({
             disabledBy: "retire: P5D after version 3",
         });
