@@ -15,7 +15,7 @@ const common = {
 };
 
 export default {
-    projects: ["unit", "local", "provider", "e2e"].map((name) => ({
+    projects: ["unit", "local", "provider", "e2e", "model"].map((name) => ({
         ...common,
         displayName: name,
         testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],

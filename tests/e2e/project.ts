@@ -189,11 +189,16 @@ export class Project {
 
     /** Resolves as soon as a vault has answered such a request, after the first `skip` ones. */
     async vaultRequest(pattern: RegExp, skip: number): Promise<void> {
-        const seen = () =>
+        await this.logged(() =>
             this.vaultRequests()
                 .slice(skip)
-                .some((each) => pattern.test(each));
-        for await (const _change of watch(this.file(".local"))) {
+                .some((each) => pattern.test(each)),
+        );
+    }
+
+    /** Resolves as soon as the log of requests has what is looked for; rejects when the signal aborts. */
+    async logged(seen: () => boolean, signal?: AbortSignal): Promise<void> {
+        for await (const _change of watch(this.file(".local"), { signal })) {
             if (seen()) {
                 return;
             }
