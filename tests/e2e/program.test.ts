@@ -6,27 +6,35 @@ describe("the components in a program of one's own", () => {
     const project = new Project();
     afterAll(() => project.dispose());
 
-    const program = (sku: string) => `
+    const program = (sku: string, into = "vault") => `
 import * as resources from "@pulumi/azure-native/resources";
 import { DistributedKey, KeyVault, ManagedKey, ServicePrincipal } from "./components";
 
 const principal = new ServicePrincipal("app", { displayName: "my app" });
 const group = new resources.ResourceGroup("group", { location: "northeurope" });
-const vault = new KeyVault("vault", {
-    vaultName: "my-own-vault",
-    resourceGroupName: group.name,
-    location: group.location,
-    sku: "${sku}",
-    environment: "local",
-    access: [
-        {
-            objectId: principal.objectId,
-            keyPermissions: ["get", "list", "create", "import", "update"],
-        },
-    ],
-});
+const [vault, second] = ["my-own-vault", "my-second-vault"].map(
+    (vaultName) =>
+        new KeyVault(vaultName, {
+            vaultName,
+            resourceGroupName: group.name,
+            location: group.location,
+            sku: "${sku}",
+            environment: "local",
+            access: [
+                {
+                    objectId: principal.objectId,
+                    keyPermissions: ["get", "list", "create", "import", "update", "delete"],
+                },
+            ],
+        }),
+);
 const key = new ManagedKey("signing", { type: "ecdsa-p384" });
-const copy = new DistributedKey("copy", { key, vault, identity: principal, purposes: ["sign"] });
+const copy = new DistributedKey("copy", {
+    key,
+    vault: ${into}!,
+    identity: principal,
+    purposes: ["sign"],
+});
 export const keyId = copy.versionedKeyId;
 export const publicKey = key.versions.apply((versions) => versions[0]!.publicKey);
 `;
@@ -58,5 +66,24 @@ export const publicKey = key.versions.apply((versions) => versions[0]!.publicKey
             "sign",
         ]);
         expect((await project.pulumi(["preview", "--expect-no-changes"])).code).toBe(0);
+    });
+
+    test("another vault is a replacement: the new copy comes before the old one goes", async () => {
+        writeFileSync(project.file("index.ts"), program("premium", "second"));
+        const preview = await project.pulumi(["preview", "--diff"]);
+        expect(preview.output).toMatch(/\+-.*DistributedKey: \(replace\)/);
+        expect(preview.output).toMatch(/~ name *: "my-own-vault" => "my-second-vault"/);
+        expect(preview.output).toMatch(/\+-1 to replace/);
+        const before = project.requests().length;
+
+        const { code, output } = await project.up();
+
+        expect([code, output]).toEqual([0, expect.any(String)]);
+        const done = project
+            .requests()
+            .slice(before)
+            .filter(({ operation }) => ["import", "delete"].includes(String(operation)))
+            .map(({ operation, vault }) => `${operation} ${vault}`);
+        expect(done).toEqual(["import my-second-vault", "delete my-own-vault"]);
     });
 });
