@@ -356,6 +356,7 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
     const distribution = { ...inputs, wanted: wantedOf(inputs, thumbprints) };
     let done: Inventory | undefined;
     let noticeSet = olds?.notifyBefore;
+    let noticeLost = false;
     try {
         done = await converge(
             kms,
@@ -364,11 +365,13 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
             sealKeyOf(inputs.seal),
             (inventory) => {
                 done = inventory;
+                noticeLost ||= noticeSet !== undefined && isEmpty(inventory);
             },
         );
-        if (noticeSet !== notifyBefore) {
+        if (noticeLost || noticeSet !== notifyBefore) {
             await kms.setNotice(name, notifyBefore);
             noticeSet = notifyBefore;
+            noticeLost = false;
         }
         const proofs = inputs.verify === "deep" ? await prove(kms, inputs, done) : {};
         return stateOf(kms, inputs, done, proofs);
@@ -386,7 +389,12 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
             throw error;
         }
         const properties = withoutUndefined({
-            ...stateOf(kms, { ...inputs, notifyBefore: noticeSet }, done, {}),
+            ...stateOf(
+                kms,
+                { ...inputs, notifyBefore: noticeLost ? undefined : noticeSet },
+                done,
+                {},
+            ),
             // The host adds it to results, but not here; without it the resource could never be read or deleted.
             __provider: (inputs as { __provider?: string }).__provider,
         });
@@ -396,6 +404,11 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
             reasons: [error.message],
         });
     }
+}
+
+/** A key that was deleted by somebody else took its notice along, if it doesn't come back. */
+function isEmpty({ present, older, foreign }: Inventory): boolean {
+    return present.size + older.length + foreign.length === 0;
 }
 
 /** Deeper than comparing public keys. */
