@@ -386,6 +386,7 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
     const distribution = { ...inputs, wanted: wantedOf(inputs, thumbprints) };
     let done: Inventory | undefined;
     let noticeSet = olds?.notifyBefore;
+    let noticeLost = false;
     try {
         done = await converge(
             kms,
@@ -394,12 +395,14 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
             sealKeyOf(inputs.seal),
             (inventory) => {
                 done = inventory;
+                noticeLost ||= noticeSet !== undefined && isEmpty(inventory);
             },
         );
         // Without one it stays as it was set last: the permission to change it is gone by then, with the last key that has one.
-        if (notifyBefore !== undefined && noticeSet !== notifyBefore) {
+        if (notifyBefore !== undefined && (noticeLost || noticeSet !== notifyBefore)) {
             await kms.setNotice(name, notifyBefore);
             noticeSet = notifyBefore;
+            noticeLost = false;
         }
         const proofs = inputs.verify === "deep" ? await prove(kms, inputs, done) : {};
         return stateOf(kms, inputs, done, proofs);
@@ -417,7 +420,12 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
             throw error;
         }
         const properties = withoutUndefined({
-            ...stateOf(kms, { ...inputs, notifyBefore: noticeSet }, done, {}),
+            ...stateOf(
+                kms,
+                { ...inputs, notifyBefore: noticeLost ? undefined : noticeSet },
+                done,
+                {},
+            ),
             // The host adds it to results, but not here; without it the resource could never be read or deleted.
             __provider: (inputs as { __provider?: string }).__provider,
         });
@@ -427,6 +435,11 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
             reasons: [error.message],
         });
     }
+}
+
+/** A key that was deleted by somebody else took its notice along, if it doesn't come back. */
+function isEmpty({ present, older, foreign }: Inventory): boolean {
+    return present.size + older.length + foreign.length === 0;
 }
 
 /** Deeper than comparing public keys. */

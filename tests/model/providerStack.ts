@@ -46,6 +46,7 @@ export class ProviderStack implements Stack {
     constructor(
         private readonly azure: TestAzure,
         private readonly cloud: Cloud,
+        private readonly vaultNames: readonly string[],
         private readonly passSecond: () => void,
     ) {}
 
@@ -78,7 +79,7 @@ export class ProviderStack implements Stack {
             }
             await run.deleteOthers();
         };
-        await this.makeVaults(declared, refresh);
+        await this.makeVaults(refresh);
         await (fault && this.cloud.inject(fault));
         let outcome: Pick<Outcome, "result" | "message">;
         try {
@@ -107,9 +108,8 @@ export class ProviderStack implements Stack {
     }
 
     /** What azure-native does: a refresh misses a vault that is gone, and the program makes it anew. */
-    private async makeVaults(declared: Declared, refresh: boolean): Promise<void> {
-        const wanted = Object.values(declared).flatMap(({ distribute }) => distribute);
-        for (const name of new Set(wanted.map(({ vault }) => vault))) {
+    private async makeVaults(refresh: boolean): Promise<void> {
+        for (const name of this.vaultNames) {
             const there = this.azure.description.vaults[name];
             if (!this.vaults.has(name) || (refresh && there === undefined)) {
                 const uri = there ?? (await this.azure.createVault(name));

@@ -239,12 +239,45 @@ const round: fc.Arbitrary<Round> = record({
     run,
 });
 
+/** What random rounds hardly ever come to: several acts and runs in a row, and then a kill in the middle. */
+const story: fc.Arbitrary<Round[]> = fc
+    .tuple(
+        key,
+        copy,
+        vaults,
+        record<Kill>({
+            of: fc.constant("changes"),
+            at: fc.integer({ min: 1, max: 4 }),
+            landed: fc.boolean(),
+        }),
+        fc.boolean(),
+    )
+    .map(([key, copy, vaults, kill, purge]): Round[] => {
+        const calm = { refresh: false, slow: false };
+        const killed = { ...calm, kill };
+        const purged: Act = { act: "onDelete", key, copy, value: "purge" };
+        return purge
+            ? [
+                  { acts: [purged], run: calm },
+                  { acts: [{ act: "end", key, copy }], run: killed },
+              ]
+            : [
+                  { acts: [{ act: "deletionAllowed", key, value: true }], run: calm },
+                  { acts: [{ act: "forget", key }], run: calm },
+                  { acts: [{ act: "declare", key, vaults, deletionAllowed: true }], run: killed },
+              ];
+    });
+
 // Edge cases of numbers and lengths have no meaning here: they'd only make most sequences short.
 const plain = fc.noBias;
 
-export function sequences(rounds: { min: number; max: number }): fc.Arbitrary<Sequence> {
-    const any = sequence(fc.array(round, { minLength: rounds.min, maxLength: rounds.max }));
-    return plain(any);
+export function sequences(): fc.Arbitrary<Sequence> {
+    const part = fc.oneof(
+        { weight: 6, arbitrary: fc.tuple(round) },
+        { weight: 1, arbitrary: story },
+    );
+    const parts = fc.array(part, { minLength: 1, maxLength: 5, size: "max" });
+    return plain(sequence(parts.map((all) => all.flat())));
 }
 
 function sequence(rounds: fc.Arbitrary<Round[]>): fc.Arbitrary<Sequence> {

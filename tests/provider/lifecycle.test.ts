@@ -191,6 +191,19 @@ test("the vault's notice of expiry is set and changed, with one request each, an
     expect(back.requests).toHaveLength(2);
 });
 
+test("the notice is set again for a key that somebody else purged, though no refresh has seen that", async () => {
+    const key = await vault.newKey("notice-again");
+    const inputs = await key.inputs({ expiresAfter: "P1Y", notifyBefore: "P60D" });
+    const { id, state } = await create(inputs);
+    const poller = await client().beginDeleteKey("notice-again", { intervalInMs: 100 });
+    await poller.pollUntilDone();
+    await client().purgeDeletedKey("notice-again");
+    const next = await update(id, state, inputs);
+    expect(next).toMatchObject({ inStep: true, notifyBefore: "P60D" });
+    const { lifetimeActions } = await client().getKeyRotationPolicy("notice-again");
+    expect(lifetimeActions).toMatchObject([{ action: "Notify", timeBeforeExpiry: "P60D" }]);
+});
+
 test("a vault that is filled later gets all versions, oldest first, in the same state", async () => {
     const key = await vault.newKey("later", "ecdsa-p256", 4);
     const rules = { minEnabledVersion: 2, disabledVersions: [3] };
