@@ -293,9 +293,14 @@ function sequence(rounds: fc.Arbitrary<Round[]>): fc.Arbitrary<Sequence> {
     });
 }
 
-/** The permission to purge goes with the last distribution that asks for it, which is before that one's copy is to be purged. */
-function purges(one: Act): boolean {
-    return one.act === "onDelete" && one.value === "purge";
+/**
+ * A ring takes a permission away with the last distribution that asks for it, which is before that one's copy is purged, or its notice taken
+ * back; and its config takes a notice only where a version can expire.
+ */
+function needsPermission(one: Act): boolean {
+    return one.act === "onDelete"
+        ? one.value === "purge"
+        : one.act === "rotation" && one.value.notifyBefore !== undefined;
 }
 
 /**
@@ -305,7 +310,7 @@ function purges(one: Act): boolean {
 export function sequencesOfOneStack(count: number, rounds: number): fc.Arbitrary<Sequence[]> {
     const ofStack = ["invalid", "pass", "loseVault"];
     const own = fc.array(
-        anyAct.filter((one) => !ofStack.includes(one.act) && !purges(one)),
+        anyAct.filter((one) => !ofStack.includes(one.act) && !needsPermission(one)),
         { maxLength: 5 },
     );
     const shared = fc.tuple(
