@@ -1,6 +1,7 @@
 import { Provider } from "@pulumi/azure-native/provider";
 import * as resources from "@pulumi/azure-native/resources";
 import * as pulumi from "@pulumi/pulumi";
+import type { KeySource } from "../keys/keySource";
 import type { KeyType, Protection, Purpose } from "../keys/keyType";
 import type { Deletion } from "../keys/deletion";
 import type { Rotation } from "../keys/lifecycle";
@@ -10,7 +11,6 @@ import { foldName } from "../kms/azureKeyVault/names";
 import { keyPermissions } from "../kms/azureKeyVault/permissions";
 import type { Sku } from "../kms/azureKeyVault/sku";
 import type { SecretLocation } from "../keys/secretLocation";
-import type { KeySource } from "../providers/keySource";
 import { unlessFailed } from "./afterFailure";
 import { DistributedKey, type IdentityArgs } from "./distributedKey";
 import { KeyVault, type KeyVaultAccess } from "./keyVault";
@@ -263,9 +263,10 @@ export class KeyRing extends pulumi.ComponentResource {
         this.distributions = pulumi.output(
             distributed.map(({ key, vault, name, resource }) => {
                 const failed = { key, vault, name, verified: false, inStep: false };
-                return unlessFailed(
-                    pulumi.output({ key, vault, ...describeDistribution(resource) }),
-                    failed as KeyRingDistributionOutput,
+                const described = pulumi.output({ key, vault, ...describeDistribution(resource) });
+                return unlessFailed(described, failed as KeyRingDistributionOutput).apply(
+                    // What failed half-way is known, but nobody should go by it.
+                    (output) => (output.inStep ? output : (failed as KeyRingDistributionOutput)),
                 );
             }),
         );

@@ -100,7 +100,8 @@ export class KeyVault extends pulumi.ComponentResource {
         const upToDate = pulumi
             .all([softDeleted, args.resourceGroupName, properties, vault.id])
             .apply(async ([found, resourceGroup, declared]) => {
-                if (found) {
+                // A preview knows the id of a vault that the state still has.
+                if (found && !pulumi.runtime.isDryRun()) {
                     const { token, cloud, ...place } = found;
                     const vault = { ...place, resourceGroup };
                     await inProgram(updateRecoveredVault(vault, declared, token, cloud));

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { KeySource } from "../keys/keySource";
 import type { KeyType } from "../keys/keyType";
 import type { KeyVersion } from "../keys/keyVersion";
 import type { LifecycleVersion, Retirement, Rotation } from "../keys/lifecycle";
 import { dynamicType, providerCode } from "../providers/dynamicResource";
-import type { KeySource } from "../providers/keySource";
 import type { SealReference } from "../providers/seal";
 import type { SecretLocation } from "../keys/secretLocation";
 import { readSealKey } from "../providers/readSecret";
@@ -28,8 +28,8 @@ export interface ManagedKeyArgs {
      * @default none
      */
     import?: KeySource[];
-    /** Whether the key, and with it its copies, can be deleted. @default false */
-    deletionAllowed?: pulumi.Input<boolean>;
+    /** Whether the key, and with it its copies, can be deleted. Not an output: Pulumi protects the resource by it. @default false */
+    deletionAllowed?: boolean;
     /**
      * ISO 8601: the moment at which rules are looked at. Give all keys of a run the same, for a preview and its update to agree.
      * @default when the program started

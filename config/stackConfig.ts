@@ -2,6 +2,7 @@ import * as z from "zod";
 import { tagsProblem } from "../keys/copy";
 import { deletions, type Deletion } from "../keys/deletion";
 import { durationProblem, moment, momentProblem } from "../keys/duration";
+import { isSealedToken, keySourceProblem, type KeySource } from "../keys/keySource";
 import {
     keyTypes,
     protections,
@@ -70,13 +71,6 @@ export interface DistributionConfig {
     expiresAfter?: string;
     onDelete?: Deletion;
 }
-
-/** Where a version comes from, if it isn't generated. */
-export type KeySource = { version: number } & (
-    | { from: SecretLocation; passphraseFrom?: SecretLocation }
-    | { sealed: string }
-    | { byok: SecretLocation; publicKey: SecretLocation }
-);
 
 /** One thing that is wrong with the config. */
 export interface Problem {
@@ -164,16 +158,19 @@ const keySource = object({
     version: wholeNumber(1),
     from: location.optional(),
     passphraseFrom: location.optional(),
-    sealed: text.optional(),
+    sealed: z
+        .custom<string>(isSealedToken, {
+            error: "allowed: what keymgmt seal prints, a sealed token; never a private key itself",
+            params: { secret: true },
+        })
+        .optional(),
     byok: location.optional(),
     publicKey: location.optional(),
 })
-    .superRefine(({ from, passphraseFrom, sealed, byok, publicKey }, context) => {
-        const given = [from, sealed, byok].filter(Boolean).length;
-        if (given !== 1 || (passphraseFrom && !from) || !byok !== !publicKey) {
-            context.addIssue(
-                "allowed: version and one of from (with passphraseFrom, if it is encrypted), sealed, or byok with publicKey",
-            );
+    .superRefine((parts, context) => {
+        const problem = keySourceProblem(parts);
+        if (problem) {
+            context.addIssue(problem);
         }
     })
     .transform((source) => source as KeySource);
@@ -194,9 +191,9 @@ const rotation = object({
 });
 
 const environment = z.enum(environments, oneOf(environments));
-const guid = z.guid({
-    error: "allowed: a GUID, such as 00000000-0000-0000-0000-000000000000",
-});
+const guid = z
+    .guid({ error: "allowed: a GUID, such as 00000000-0000-0000-0000-000000000000" })
+    .transform((id) => id.toLowerCase());
 
 const schemas = {
     environment,
@@ -343,8 +340,10 @@ class Reader {
                 const found = valueAt(value, issue.path);
                 this.problem(
                     at,
-                    // In the place of a secret's location there may be the secret itself: it isn't quoted.
-                    issue.code === "custom" && issue.params?.secret ? undefined : found,
+                    // In the place of a secret's location there may be the secret itself: it isn't quoted, nor what stands around it.
+                    (issue.code === "custom" && issue.params?.secret) || at[2] === "import"
+                        ? undefined
+                        : found,
                     found === undefined ? `missing; ${issue.message}` : issue.message,
                 );
             }
@@ -420,13 +419,13 @@ class Reader {
     private checkSubscriptions(vaults: DeclaredVaults): void {
         const seen = new Map<string, [name: string, vault: VaultConfig]>();
         for (const [name, vault] of vaults) {
-            const id = vault?.subscriptionId?.toLowerCase();
+            const id = vault?.subscriptionId;
             if (!vault || !id) {
                 continue;
             }
             const [other, first] = seen.get(id) ?? [];
             seen.set(id, seen.get(id) ?? [name, vault]);
-            for (const member of ["subscriptionId", "tenantId", "environment"] as const) {
+            for (const member of ["tenantId", "environment"] as const) {
                 if (first && first[member] !== vault[member]) {
                     this.problem(
                         ["vaults", name, member],

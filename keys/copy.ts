@@ -104,10 +104,22 @@ function wholeSeconds(date: string): string {
 
 /**
  * Whether a copy was made by this stack for a key of this name: for an earlier one, if its material isn't ours. What hangs on the
- * answer must do no harm if someone else set the tags.
+ * answer must do no harm if someone else set the tags. A version that the KMS itself made by a rotation has our tags too, but those of
+ * other material.
  */
-export function isOfEarlierKey({ tags }: Copy, { key, stack }: Owner): boolean {
-    return tags[tagNames.key] === key && tags[tagNames.stack] === stack;
+export function isOfEarlierKey({ tags, thumbprint }: Copy, { key, stack }: Owner): boolean {
+    return (
+        tags[tagNames.key] === key &&
+        tags[tagNames.stack] === stack &&
+        tags[tagNames.thumbprint] === thumbprint
+    );
+}
+
+/** Why a copy could never be used for all that it is for; undefined if it could. */
+export function datesProblem({ notBefore, expiresAt }: Attributes): string | undefined {
+    return notBefore !== undefined && expiresAt !== undefined && notBefore >= expiresAt
+        ? `${notBefore} is not before its expiry, ${expiresAt}`
+        : undefined;
 }
 
 /** Why users can't have a tag; undefined if they can. Azure takes 15 tags of 256 characters at most (https://learn.microsoft.com/azure/key-vault/keys/about-keys-details#key-tags). */

@@ -18,6 +18,23 @@ export function assertKeyMayBeDeleted(key: string, deletionAllowed: boolean): vo
     }
 }
 
+/**
+ * What takes a copy's place may be what failed: a key that moves to another KMS stays in the old one until it is wholly in the new one.
+ * @param failed what of the key failed in this run
+ * @throws KeymgmtError DELETION_POSTPONED
+ */
+export function assertNothingFailed(
+    { key, name, vault }: EndingCopy,
+    failed: string | undefined,
+): void {
+    if (failed !== undefined) {
+        throw new KeymgmtError(
+            "DELETION_POSTPONED",
+            `The copy ${name} of key ${key} in vault ${vault} isn't deleted in this run, since ${failed} failed in it. It goes with the next up that has no errors.`,
+        );
+    }
+}
+
 export interface EndingCopy {
     key: string;
     name: string;
@@ -45,6 +62,6 @@ export function assertCopyMayBeDeleted(
         "DELETION_NOT_ALLOWED",
         keyStays
             ? `The copy ${name} of key ${key} in vault ${vault} isn't deleted: it is all there is of version ${external}, which is external, and ${why}`
-            : `Key ${key} isn't deleted, and neither is its copy ${name} in vault ${vault}: ${why}`,
+            : `Key ${key} isn't deleted, and neither is its copy ${name} in vault ${vault}: ${why} (If the key stays, and the run has targets, make the key a target too.)`,
     );
 }

@@ -8,6 +8,8 @@ export type KeymgmtErrorCode =
     | "KEY_MATERIAL"
     /** The key may not be deleted. */
     | "DELETION_NOT_ALLOWED"
+    /** Something of the key failed in the same run. */
+    | "DELETION_POSTPONED"
     /** The name in the KMS is taken by a key that isn't ours. */
     | "NAME_TAKEN"
     /** The KMS returned another public key than ours. */

@@ -96,18 +96,32 @@ export async function takeAway(
 ): Promise<void> {
     const own = found.filter(({ thumbprint }) => ours.has(thumbprint));
     if (own.length > 0) {
-        for (const { id, enabled } of how === "delete" ? own : []) {
-            if (enabled) {
-                await kms.setAttributes(name, id, { enabled: false });
-            }
+        const enabled = how === "delete" ? own.filter((copy) => copy.enabled) : [];
+        try {
+            await setEnabled(kms, name, enabled, false);
+            await kms.remove(name);
+        } catch (error) {
+            // It stays, then, and is to be as the state has it. The first error is the one to be told.
+            await setEnabled(kms, name, enabled, true).catch(() => undefined);
+            throw error;
         }
-        await kms.remove(name);
     }
     if (how === "purge") {
         const deleted = await kms.softDeleted(name);
         if (deleted && ours.has(deleted.thumbprint)) {
             await kms.purge(name);
         }
+    }
+}
+
+async function setEnabled(
+    kms: Kms,
+    name: string,
+    copies: readonly Copy[],
+    enabled: boolean,
+): Promise<void> {
+    for (const { id } of copies) {
+        await kms.setAttributes(name, id, { enabled });
     }
 }
 
@@ -211,8 +225,8 @@ async function recover(kms: Kms, wanted: Distribution): Promise<boolean> {
     if (!ours && !isOfEarlierKey(deleted, wanted)) {
         throw new KeymgmtError(
             "NAME_TAKEN",
-            `The name ${wanted.name} in ${kms.description} is held by a soft-deleted key that isn't key ${wanted.key} (its public key is another). ` +
-                `Purge that key, wait until its retention is over, or distribute ${wanted.key} under another name.`,
+            `The name ${wanted.name} in ${kms.description} is held by a soft-deleted key that isn't key ${wanted.key}: its current version, the only one that can be seen now, has another public key. ` +
+                `If older versions of it may be yours, recover it by hand and run this again. Otherwise purge it, wait until its retention is over, or distribute ${wanted.key} under another name.`,
         );
     }
     await kms.recover(wanted.name);

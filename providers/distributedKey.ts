@@ -1,12 +1,13 @@
 import type { dynamic } from "@pulumi/pulumi";
 import {
+    datesProblem,
     isOfEarlierKey,
     tagsProblem,
     wantedCopies,
     type Copy,
     type WantedCopy,
 } from "../keys/copy";
-import { assertCopyMayBeDeleted, type Deletion } from "../keys/deletion";
+import { assertCopyMayBeDeleted, assertNothingFailed, type Deletion } from "../keys/deletion";
 import { moment } from "../keys/duration";
 import { KeymgmtError } from "../keys/errors";
 import { purposeProblem, type KeyType, type Protection, type Purpose } from "../keys/keyType";
@@ -19,7 +20,15 @@ import { keyNameProblem, foldName, moveProblem } from "../kms/azureKeyVault/name
 import { protectionProblem } from "../kms/azureKeyVault/sku";
 import { converge, takeAway, type Inventory } from "../kms/converge";
 import { KmsGoneError, type Kms } from "../kms/kms";
-import { declarePlace, isDeclaredKey, isDeclaredPlace } from "./declared";
+import {
+    declaredIdentity,
+    declareIdentity,
+    declarePlace,
+    failureOf,
+    isDeclaredKey,
+    isDeclaredPlace,
+    noteFailure,
+} from "./declared";
 import type { Provider } from "./dynamicResource";
 import { distributedKeyInputs, failuresOf, isUnknown } from "./inputs";
 import { otherSealKey, sealKeyOf, type SealReference } from "./seal";
@@ -111,10 +120,11 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
         if (failures.length > 0) {
             return { failures };
         }
+        const identity = await keepToken(old.identity, inputs.identity, sealKeyOf(inputs.seal));
         if (![inputs.vault, inputs.vault.uri, inputs.name].some(isUnknown)) {
             declarePlace(inputs);
+            declareIdentity(inputs.vault, identity);
         }
-        const identity = await keepToken(old.identity, inputs.identity, sealKeyOf(inputs.seal));
         return { inputs: { ...inputs, identity } };
     },
 
@@ -122,11 +132,11 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
         const olds = currentState(state);
         const { key, name, vault, protection } = news;
         const moved = {
-            key: olds.key !== key,
-            name: foldName(olds.name) !== foldName(name),
+            key: !isUnknown(key) && olds.key !== key,
+            name: !isUnknown(name) && foldName(olds.name) !== foldName(name),
             vault:
                 !isUnknown(vault) &&
-                (foldName(olds.vault.name) !== foldName(vault.name) ||
+                ((!isUnknown(vault.name) && foldName(olds.vault.name) !== foldName(vault.name)) ||
                     (!isUnknown(vault.uri) && !sameUrl(olds.vault.uri, vault.uri))),
             protection: !isUnknown(protection) && olds.protection !== protection,
         };
@@ -135,8 +145,10 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
     },
 
     async create(inputs) {
-        const kms = await kmsOf(inputs);
-        return { id: kms.keyId(inputs.name), outs: await settle(kms, inputs, undefined) };
+        return noting(inputs, async () => {
+            const kms = await kmsOf(inputs);
+            return { id: kms.keyId(inputs.name), outs: await settle(kms, inputs, undefined) };
+        });
     },
 
     async read(id, props) {
@@ -151,7 +163,9 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
     },
 
     async update(_id, olds, news) {
-        return { outs: await settle(await kmsOf(news), news, currentState(olds)) };
+        return noting(news, async () => ({
+            outs: await settle(await kmsOf(news), news, currentState(olds)),
+        }));
     },
 
     async delete(_id, props) {
@@ -162,15 +176,13 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
             return;
         }
         const external = lifecycle.find(({ origin }) => origin === "external");
-        assertCopyMayBeDeleted(
-            { key, name, vault: vault.name, onDelete, external: external?.version },
-            deletionAllowed,
-            isDeclaredKey(key),
-        );
+        const copy = { key, name, vault: vault.name, onDelete, external: external?.version };
+        assertCopyMayBeDeleted(copy, deletionAllowed, isDeclaredKey(key));
         if (onDelete === "detach") {
             return;
         }
-        const kms = await kmsOf(state);
+        assertNothingFailed(copy, failureOf(key));
+        const kms = await kmsOf({ ...state, identity: declaredIdentity(vault) ?? state.identity });
         const ours = new Set(
             [...Object.values(state.copies), ...state.older].map(({ thumbprint }) => thumbprint),
         );
@@ -190,6 +202,16 @@ export const provider: Provider<Inputs, State | StateOfSchema1> = forHost({
         }
     },
 });
+
+/** Remembers that it failed. */
+async function noting<T>({ key, name, vault }: Inputs, work: () => Promise<T>): Promise<T> {
+    try {
+        return await work();
+    } catch (error) {
+        noteFailure(key, `the copy ${name} in vault ${vault.name}`);
+        throw error;
+    }
+}
 
 function kmsOf({ vault, identity, seal }: Pick<Inputs, "vault" | "identity" | "seal">) {
     return vaultOf(vault, identity, sealKeyOf(seal));
@@ -243,6 +265,10 @@ function problemsOf(inputs: Inputs, old: Partial<Inputs>): dynamic.CheckFailure[
             });
         }
     }
+    const dates = datesProblemOf(inputs);
+    if (dates) {
+        failures.push({ property: "notBefore", reason: dates });
+    }
     const tagProblem = isUnknown(inputs.tags) ? undefined : tagsProblem(inputs.tags);
     if (tagProblem) {
         failures.push({ property: "tags", reason: tagProblem });
@@ -270,6 +296,17 @@ function isAnotherVault(vault: Vault, vaultHost: string): boolean {
 
 function hostOf({ uri }: Vault): string {
     return new URL(uri).host;
+}
+
+/** Of the latest version, which is the one to be used; as far as a preview knows it. */
+function datesProblemOf(inputs: Inputs): string | undefined {
+    const { lifecycle, notBefore, expiresAfter } = inputs;
+    if ([lifecycle, notBefore, expiresAfter].some(isUnknown)) {
+        return undefined;
+    }
+    const thumbprints = lifecycle.map(({ thumbprint = "" }) => thumbprint);
+    const latest = wantedOf({ ...inputs, tags: {} }, thumbprints).at(-1);
+    return latest && datesProblem(latest);
 }
 
 /** Whether the vault or what is known of it lags behind. That the sealed material isn't known yet is no difference. */
@@ -416,16 +453,21 @@ async function settle(kms: Kms, inputs: Inputs, olds: State | undefined): Promis
                       { cause: thrown },
                   )
                 : (thrown as Error);
-        if (!done || done.present.size === 0) {
+        // A key that isn't in the vault at all is made by the next run; one that was there once has a state that says otherwise.
+        if (!done || (done.present.size === 0 && !olds)) {
             throw error;
         }
+        const state = stateOf(
+            kms,
+            { ...inputs, notifyBefore: noticeLost ? undefined : noticeSet },
+            done,
+            {},
+        );
+        const proven = !(error instanceof KeymgmtError && error.code === "PROOF_FAILED");
         const properties = withoutUndefined({
-            ...stateOf(
-                kms,
-                { ...inputs, notifyBefore: noticeLost ? undefined : noticeSet },
-                done,
-                {},
-            ),
+            ...state,
+            verified: state.verified && proven,
+            inStep: false,
             // The host adds it to results, but not here; without it the resource could never be read or deleted.
             __provider: (inputs as { __provider?: string }).__provider,
         });
@@ -487,7 +529,7 @@ function stateOf(
         foreign,
         proofs,
         keyId: kms.keyId(inputs.name),
-        versionedKeyId: kms.keyId(inputs.name, present.get(inputs.version)?.id),
+        versionedKeyId: kms.keyId(inputs.name, present.get(newestOf(present))?.id),
         verified: present.size === inputs.version,
         inStep: false,
     };
@@ -495,6 +537,11 @@ function stateOf(
     const complete = thumbprints.length === state.lifecycle.length;
     const plan = reconcile(wantedOf(state, thumbprints), state.protection, allCopies(state));
     return { ...state, inStep: complete && isInStep(plan) };
+}
+
+/** The newest of our versions that are there; 0 if none is. */
+function newestOf(present: Inventory["present"]): number {
+    return Math.max(0, ...present.keys());
 }
 
 /** A state of schemaVersion 1 knows less of its copies: what it doesn't know is seen by the next run. */
@@ -512,8 +559,8 @@ function currentState(state: State | StateOfSchema1): State {
         ...state,
         schemaVersion: 2,
         copies,
-        lifecycle: Object.values(copies).map(({ createdAt }, index) => ({
-            version: index + 1,
+        lifecycle: Object.entries(copies).map(([version, { createdAt }]) => ({
+            version: Number(version),
             createdAt,
             reason: "",
             enabled: true,

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import { deletions } from "../keys/deletion";
 import { durationProblem, momentProblem } from "../keys/duration";
+import { isSealedToken, keySourceProblem, type KeySource } from "../keys/keySource";
 import { keyTypes, protections, purposes } from "../keys/keyType";
 import { retirements } from "../keys/lifecycle";
 import { isSecretLocation, type SecretLocation } from "../keys/secretLocation";
@@ -72,21 +73,30 @@ const lifecycleVersion = z.object({
     disabledFrom: z.string().optional(),
 });
 
+const keySource = z
+    .strictObject({
+        version,
+        from: location.optional(),
+        passphraseFrom: location.optional(),
+        sealed: z.custom<string>(isSealedToken, "allowed: what keymgmt seal prints").optional(),
+        byok: location.optional(),
+        publicKey: location.optional(),
+    })
+    .superRefine((parts, context) => {
+        const problem = keySourceProblem(parts);
+        if (problem) {
+            context.addIssue(problem);
+        }
+    })
+    .transform((source) => source as KeySource);
+
 export const managedKeyInputs = z.object({
     name: text,
     type: known(z.enum(keyTypes)),
     rotation: known(rotation),
     minEnabledVersion: known(count),
     disabledVersions: known(z.array(known(count))),
-    import: z
-        .array(
-            z.union([
-                z.strictObject({ version, from: location, passphraseFrom: location.optional() }),
-                z.strictObject({ version, sealed: z.string().min(1) }),
-                z.strictObject({ version, byok: location, publicKey: location }),
-            ]),
-        )
-        .optional(),
+    import: z.array(keySource).optional(),
     deletionAllowed: known(z.boolean()),
     seal,
     /** The moment at which rules are looked at: the same for all resources of a run. */
@@ -104,7 +114,11 @@ export const distributedKeyInputs = z.object({
     vault: known(
         z.object({
             name: text,
-            uri: known(z.url()),
+            uri: known(
+                z.url({
+                    error: "isn't there: the vault couldn't be made, and its own error says why",
+                }),
+            ),
             sku: known(z.enum(skus)),
             environment: known(z.enum(environments)),
             location: known(z.string()).optional(),

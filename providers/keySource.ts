@@ -7,18 +7,13 @@ import {
     type KeyVersion,
     type VersionIdentity,
 } from "../keys/keyVersion";
+import { KeymgmtError } from "../keys/errors";
+import type { KeySource } from "../keys/keySource";
 import type { GivenVersion } from "../keys/lifecycle";
 import { readPrivateKey, readPublicKey } from "../keys/material";
 import type { SealKey } from "../keys/seal";
 import type { SecretLocation } from "../keys/secretLocation";
 import { readSecret } from "./readSecret";
-
-/** Where a version comes from, if it isn't generated: its private key, a sealed token of that, or a `.byok` file with the public key. */
-export type KeySource = { version: number } & (
-    | { from: SecretLocation; passphraseFrom?: SecretLocation }
-    | { sealed: string }
-    | { byok: SecretLocation; publicKey: SecretLocation }
-);
 
 /** What the engine may know of it before it is there. @throws KeymgmtError KEY_MATERIAL, SEALED_TOKEN */
 export async function givenVersion(
@@ -83,12 +78,30 @@ async function openedText(
     identity: VersionIdentity,
     sealKey: SealKey,
 ): Promise<string> {
-    const material = Buffer.from(await openKeyVersion(identity, sealed, sealKey));
+    const material = Buffer.from(await opened(sealed, identity, sealKey));
     try {
         const key = createPrivateKey({ key: material, format: "der", type: "pkcs8" });
         return key.export({ format: "pem", type: "pkcs8" }) as string;
     } finally {
         material.fill(0);
+    }
+}
+
+async function opened(
+    sealed: string,
+    identity: VersionIdentity,
+    sealKey: SealKey,
+): Promise<Uint8Array> {
+    try {
+        return await openKeyVersion(identity, sealed, sealKey);
+    } catch (cause) {
+        const { key, type, version } = identity;
+        throw new KeymgmtError(
+            "KEY_MATERIAL",
+            `The sealed token for version ${version} of key ${key} doesn't open: it was sealed for another key, type or version, with another seal key, or it is damaged. ` +
+                `Seal the private key again: keymgmt seal --key ${key} --type ${type} --version ${version}`,
+            { cause },
+        );
     }
 }
 

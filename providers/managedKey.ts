@@ -2,6 +2,7 @@ import type { dynamic } from "@pulumi/pulumi";
 import { assertKeyMayBeDeleted } from "../keys/deletion";
 import { moment } from "../keys/duration";
 import { KeymgmtError } from "../keys/errors";
+import type { KeySource } from "../keys/keySource";
 import type { KeyType } from "../keys/keyType";
 import { generateKeyVersion, type KeyVersion } from "../keys/keyVersion";
 import {
@@ -15,7 +16,7 @@ import {
 import { declareKey } from "./declared";
 import type { Provider } from "./dynamicResource";
 import { failuresOf, isUnknown, managedKeyInputs, propertyOf } from "./inputs";
-import { givenVersion, sourceVersion, type KeySource } from "./keySource";
+import { givenVersion, sourceVersion } from "./keySource";
 import { otherSealKey, sealKeyOf, type SealReference } from "./seal";
 import { forHost } from "./forHost";
 
@@ -174,14 +175,19 @@ async function stateOf(inputs: Inputs, existing: readonly KeyVersion[]): Promise
     const { name, type, seal } = inputs;
     const sealKey = sealKeyOf(seal);
     const versions = [...existing];
-    for (const { version, createdAt } of inputs.lifecycle.slice(existing.length)) {
+    for (const { version, createdAt, thumbprint } of inputs.lifecycle.slice(existing.length)) {
         const identity = { key: name, type, version };
         const source = inputs.import?.find((each) => each.version === version);
-        versions.push(
-            source
-                ? await sourceVersion(source, identity, sealKey, createdAt)
-                : await generateKeyVersion(identity, sealKey, createdAt),
-        );
+        const made = source
+            ? await sourceVersion(source, identity, sealKey, createdAt)
+            : await generateKeyVersion(identity, sealKey, createdAt);
+        if (thumbprint !== undefined && thumbprint !== made.thumbprint) {
+            throw new KeymgmtError(
+                "KEY_MATERIAL",
+                `Version ${version} of key ${name} isn't made: where it comes from there's another key now than when it was checked. Run this again.`,
+            );
+        }
+        versions.push(made);
     }
     const { rotation, minEnabledVersion, disabledVersions, deletionAllowed, version, lifecycle } =
         inputs;

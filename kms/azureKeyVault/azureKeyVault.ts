@@ -15,11 +15,11 @@ import type { Attributes, Copy } from "../../keys/copy";
 import { keyTypeDetails, type KeyType } from "../../keys/keyType";
 import { thumbprint } from "../../keys/keyVersion";
 import type { Proof } from "../../keys/proof";
-import type { Kms, Material, Transfer } from "../kms";
+import { KmsGoneError, type Kms, type Material, type Transfer } from "../kms";
 import { attributesOf, purposesOf, sdkProperties } from "./attributes";
 import type { Cloud } from "./environment";
-import { explain, statusOf, toSpecificError } from "./errors";
-import { keyExchangeKey } from "./keyExchangeKey";
+import { explain, isUnreachable, statusOf, toSpecificError } from "./errors";
+import { keyExchangeKey, type CurrentKeyExchangeKey } from "./keyExchangeKey";
 import { proveCopy } from "./proveCopy";
 import { azureCurve, publicKeyOf } from "./publicKey";
 import { requestPolicy } from "./requestPolicy";
@@ -44,7 +44,7 @@ export class AzureKeyVault implements Kms {
     private readonly client: KeyClient;
     private readonly options: KeyClientOptions;
     private readonly paced = pThrottle(importLimit)((send: () => Promise<KeyVaultKey>) => send());
-    private kek: Promise<KeyExchangeKey> | undefined;
+    private kek: Promise<CurrentKeyExchangeKey> | undefined;
     private answered = false;
     private first: Promise<void> | undefined;
 
@@ -214,8 +214,16 @@ export class AzureKeyVault implements Kms {
     }
 
     private async keyExchangeKey(): Promise<KeyExchangeKey> {
-        this.kek ??= this.request("use its key exchange key", () => keyExchangeKey(this.client));
+        const make = () =>
+            this.request("use its key exchange key", () => keyExchangeKey(this.client));
+        const known = (this.kek ??= make());
         try {
+            const kek = await known;
+            if (kek.isCurrent()) {
+                return kek;
+            }
+            // A run that long is rare; of several imports that find it out at once, the first one gets the new one.
+            this.kek = this.kek === known ? make() : this.kek;
             return await this.kek;
         } catch (error) {
             this.kek = undefined; // the next import tries anew
@@ -247,9 +255,25 @@ export class AzureKeyVault implements Kms {
             return await answer;
         } catch (error) {
             throw (
-                toSpecificError(error, this.cloud) ??
+                toSpecificError(error) ??
+                ((await this.isGone(error))
+                    ? new KmsGoneError(this.vault.uri, { cause: error })
+                    : undefined) ??
                 explain(error, what, `${this.vault.name} (${this.vault.uri})`)
             );
+        }
+    }
+
+    /** Where nothing is found in the DNS, nothing is known of one vault. */
+    private async isGone(error: unknown): Promise<boolean> {
+        if (!isUnreachable(error, this.cloud)) {
+            return false;
+        }
+        try {
+            await this.credential.getToken(this.cloud.vaultScope);
+            return true;
+        } catch {
+            return false;
         }
     }
 }

@@ -13,6 +13,8 @@ export interface Cloud {
     authorityHost: string | undefined;
     /** URL of the resource manager. */
     resourceManager: string | undefined;
+    /** What a token for a vault's keys is asked for. */
+    vaultScope: string;
     /**
      * Real clouds prove where they are by well-known names. A local one has no such names: it is trusted by its own CA, and
      * by being on loopback.
@@ -27,24 +29,28 @@ export function cloudOf(environment: Environment, variables: NodeJS.ProcessEnv):
             return {
                 authorityHost: AzureAuthorityHosts.AzurePublicCloud,
                 resourceManager: "https://management.azure.com",
+                vaultScope: "https://vault.azure.net/.default",
                 wellKnownHosts: true,
             };
         case "AzureUSGovernment":
             return {
                 authorityHost: AzureAuthorityHosts.AzureGovernment,
                 resourceManager: "https://management.usgovcloudapi.net",
+                vaultScope: "https://vault.usgovcloudapi.net/.default",
                 wellKnownHosts: true,
             };
         case "AzureChinaCloud":
             return {
                 authorityHost: AzureAuthorityHosts.AzureChina,
                 resourceManager: "https://management.chinacloudapi.cn",
+                vaultScope: "https://vault.azure.cn/.default",
                 wellKnownHosts: true,
             };
         case "local":
             return {
                 authorityHost: variables.AZURE_AUTHORITY_HOST,
                 resourceManager: variables.AZURE_RESOURCE_MANAGER,
+                vaultScope: "https://vault.azure.net/.default",
                 wellKnownHosts: false,
             };
     }

@@ -1,5 +1,5 @@
 import { KeymgmtError } from "../../keys/errors";
-import { KmsGoneError, OutcomeUnknownError, SoftDeletedError } from "../kms";
+import { OutcomeUnknownError, SoftDeletedError } from "../kms";
 import type { Cloud } from "./environment";
 
 interface ServiceError {
@@ -20,18 +20,19 @@ export function isSoftDeleted(error: unknown): boolean {
 }
 
 /** Errors that a caller handles, rather than a reader. */
-export function toSpecificError(error: unknown, cloud: Cloud): Error | undefined {
+export function toSpecificError(error: unknown): Error | undefined {
     if (error instanceof OutcomeUnknownError || error instanceof KeymgmtError) {
         return error;
     }
     if (isSoftDeleted(error)) {
         return new SoftDeletedError(undefined, { cause: error });
     }
-    // A vault's name in the DNS comes and goes with it; a local one is at a port.
-    if ((error as ServiceError).code === (cloud.wellKnownHosts ? "ENOTFOUND" : "ECONNREFUSED")) {
-        return new KmsGoneError((error as ServiceError).message, { cause: error });
-    }
     return undefined;
+}
+
+/** Whether there's nothing at a vault's address: its name in the DNS comes and goes with it; a local one is at a port. */
+export function isUnreachable(error: unknown, cloud: Cloud): boolean {
+    return (error as ServiceError).code === (cloud.wellKnownHosts ? "ENOTFOUND" : "ECONNREFUSED");
 }
 
 /**

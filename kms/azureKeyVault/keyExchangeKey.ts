@@ -11,10 +11,16 @@ const marginMilliseconds = 15 * 60_000;
  * The vault's key exchange key; made where there's none that can be used, as a new version of the same key.
  * Source: https://learn.microsoft.com/azure/key-vault/keys/byok-specification (RSA-HSM, in the target vault, operation `import` alone)
  */
-export async function keyExchangeKey(client: KeyClient): Promise<KeyExchangeKey> {
+export async function keyExchangeKey(client: KeyClient): Promise<CurrentKeyExchangeKey> {
     const found = await latest(client);
     const kek = found && isUsable(found) ? found : await create(client);
-    return { id: kek.id!, publicKey: publicKeyOf(kek) };
+    const { expiresOn } = kek.properties;
+    return { id: kek.id!, publicKey: publicKeyOf(kek), isCurrent: () => isInTime(expiresOn) };
+}
+
+export interface CurrentKeyExchangeKey extends KeyExchangeKey {
+    /** Whether an import may still begin with it. */
+    isCurrent: () => boolean;
 }
 
 async function create(client: KeyClient): Promise<KeyVaultKey> {
@@ -50,6 +56,10 @@ function isUsable({ keyType, keyOperations, properties }: KeyVaultKey): boolean 
         keyOperations?.length === 1 &&
         keyOperations[0] === "import" &&
         enabled !== false &&
-        (!expiresOn || expiresOn.getTime() - marginMilliseconds > Date.now())
+        isInTime(expiresOn)
     );
+}
+
+function isInTime(expiresOn: Date | undefined): boolean {
+    return !expiresOn || expiresOn.getTime() - marginMilliseconds > Date.now();
 }

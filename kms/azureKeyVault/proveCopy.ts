@@ -4,6 +4,7 @@ import type { Copy } from "../../keys/copy";
 import { KeymgmtError } from "../../keys/errors";
 import { keyTypeDetails, type KeyType } from "../../keys/keyType";
 import type { Proof } from "../../keys/proof";
+import { statusOf } from "./errors";
 
 const curves = {
     "P-256": { algorithm: "ES256", digest: "sha256" },
@@ -58,11 +59,19 @@ async function opens(
         { key: publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" },
         challenge,
     );
-    const { result } =
-        by === "decrypt"
-            ? await client.decrypt({ algorithm: "RSA-OAEP-256", ciphertext })
-            : await client.unwrapKey("RSA-OAEP-256", ciphertext);
-    return challenge.equals(result);
+    try {
+        const { result } =
+            by === "decrypt"
+                ? await client.decrypt({ algorithm: "RSA-OAEP-256", ciphertext })
+                : await client.unwrapKey("RSA-OAEP-256", ciphertext);
+        return challenge.equals(result);
+    } catch (error) {
+        // Under another key the padding isn't there, so that the vault has no result to give.
+        if (statusOf(error) === 400) {
+            return false;
+        }
+        throw error;
+    }
 }
 
 async function signs(

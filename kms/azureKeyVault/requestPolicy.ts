@@ -39,7 +39,8 @@ export function requestPolicy(): PipelinePolicy {
                 response.headers.set("Retry-After", String(2 ** count));
             }
             // Only a 503 that says when to come back is sure to have done nothing.
-            if (isImport && response.status >= 500 && !(response.status === 503 && wait)) {
+            const unclear = response.status >= 500 || response.status === 408;
+            if (isImport && unclear && !(response.status === 503 && wait)) {
                 throw new OutcomeUnknownError(`An import was answered with ${response.status}.`);
             }
             return response;
