@@ -1,3 +1,4 @@
+import { copyFileSync, existsSync, statSync } from "node:fs";
 import type { Project } from "../e2e/project";
 import type { Cloud } from "./cloud";
 import type { Declared } from "./declared";
@@ -32,6 +33,7 @@ export class PulumiStack implements Stack {
         const killed = kill && (await this.killedAt(kill, before, run));
         const { code, output } = await run.ended;
         if (killed) {
+            this.mendState();
             // A killed engine leaves its lock, if it got as far.
             await project.pulumi(["cancel", "--yes"]);
         }
@@ -67,6 +69,14 @@ export class PulumiStack implements Stack {
                 ];
             }),
         );
+    }
+
+    /** Killed while it wrote the state, the engine leaves an empty file ("failed to load checkpoint: EOF"), and the state before it beside that. */
+    private mendState(): void {
+        const file = this.project.file(".local/state/.pulumi/stacks/keymgmt/dev.json");
+        if (existsSync(file) && statSync(file).size === 0) {
+            copyFileSync(`${file}.bak`, file);
+        }
     }
 
     private requestsSince(before: number): string[] {
