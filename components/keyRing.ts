@@ -41,7 +41,7 @@ export interface KeyRingVault {
     /** Nothing in the vault, nor itself, can be purged before its retention is over. Can't be taken back. @default false */
     purgeProtection?: boolean;
     /**
-     * The ring's own service principal may purge keys. A distribution with `onDelete: purge` takes it at its end, when it isn't declared any more.
+     * Who distributes keys to the vault may purge them, too. A distribution with `onDelete: purge` takes it at its end, when it isn't declared any more.
      * @default only while such a distribution is declared
      */
     allowPurge?: boolean;

@@ -429,6 +429,56 @@ describe("when a distribution ends", () => {
         expect(await enabledInVault("comes-back", again.state)).toEqual([false, true]);
     });
 
+    test("none goes in a run in which something of its key failed; the next run ends it", async () => {
+        const key = await vault.newKey("moves");
+        const { id, state } = await create(await key.inputs());
+        const nowhere = { ...state.vault, name: "nowhere", uri: "https://127.0.0.1:9/" };
+        const elsewhere = await key.inputs({ vault: nowhere });
+        await inNextRun(async (up) => {
+            up.declareKey("moves");
+            await expect(up.provider.create(elsewhere)).rejects.toMatchObject({ code: "KMS" });
+            await expect(up.provider.delete(id, state)).rejects.toMatchObject({
+                code: "DELETION_POSTPONED",
+                message: expect.stringContaining("moves in vault nowhere failed") as string,
+            });
+        });
+        expect((await client().getKey("moves")).properties.enabled).toBe(true);
+        await inNextRun(async (up) => {
+            up.declareKey("moves");
+            await up.provider.delete(id, state);
+        });
+        await expect(client().getKey("moves")).rejects.toMatchObject({ statusCode: 404 });
+    });
+
+    test("a version that the vault made from ours by a rotation has our tags, and isn't ours", async () => {
+        const key = await vault.newKey("rotated-there");
+        const inputs = await key.inputs({ deletionAllowed: true });
+        const { id, state } = await create(inputs);
+        vault.azure.passSeconds(1);
+        const rotated = await client().rotateKey("rotated-there");
+        expect(rotated.properties.tags).toMatchObject({ "keymgmt-key": "rotated-there" });
+        const seen = (await refresh(id, state))!;
+        expect(seen.foreign).toMatchObject([{ id: rotated.properties.version }]);
+        await inNextRun((destroy) =>
+            expect(destroy.provider.delete(id, seen)).rejects.toMatchObject({
+                code: "FOREIGN_VERSIONS",
+            }),
+        );
+    });
+
+    test("is done with the identity that the vault is declared with now", async () => {
+        const key = await vault.newKey("new-identity");
+        const inputs = await key.inputs();
+        const { id, state } = await create(inputs);
+        const stale = { ...state.identity, clientId: "gone" };
+        await inNextRun(async (up) => {
+            up.declareKey("new-identity");
+            up.declareIdentity(state.vault, state.identity);
+            await up.provider.delete(id, { ...state, identity: stale });
+        });
+        await expect(client().getKey("new-identity")).rejects.toMatchObject({ statusCode: 404 });
+    });
+
     test("nothing goes while versions are there that aren't ours", async () => {
         const key = await vault.newKey("shared");
         const { id, state } = await create(await key.inputs({ deletionAllowed: true }));

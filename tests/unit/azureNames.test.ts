@@ -129,10 +129,15 @@ test("AZURE_* is an identity only when all three are set", () => {
     }
 });
 
-test("only the local Azure is told by AZURE_AUTHORITY_HOST where it is, and is trusted without a well-known name", () => {
-    const variables = { AZURE_AUTHORITY_HOST: "https://127.0.0.1:20000" };
+test("only the local Azure is told by variables where it is, and is trusted without a well-known name", () => {
+    const variables = {
+        AZURE_AUTHORITY_HOST: "https://127.0.0.1:20000",
+        AZURE_RESOURCE_MANAGER: "https://127.0.0.1:20001",
+    };
     expect(cloudOf("local", variables)).toEqual({
         authorityHost: "https://127.0.0.1:20000",
+        resourceManager: "https://127.0.0.1:20001",
+        vaultScope: "https://vault.azure.net/.default",
         wellKnownHosts: false,
     });
     const real = (["AzurePublicCloud", "AzureUSGovernment", "AzureChinaCloud"] as const).map(

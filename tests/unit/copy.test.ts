@@ -1,4 +1,10 @@
-import { isOfEarlierKey, tagsProblem, wantedCopies, type Copy } from "../../keys/copy";
+import {
+    datesProblem,
+    isOfEarlierKey,
+    tagsProblem,
+    wantedCopies,
+    type Copy,
+} from "../../keys/copy";
 import type { LifecycleVersion } from "../../keys/lifecycle";
 
 const owner = { key: "k", stack: "project/dev" };
@@ -55,12 +61,18 @@ test("the date before which nothing is used is of all versions, in whole seconds
     expect(dates).toEqual(["2027-05-01T00:00:00.000Z", "2027-05-01T00:00:00.000Z"]);
 });
 
-test("a copy is of an earlier key if both key and stack are ours", () => {
-    const tags = { "keymgmt-key": "k", "keymgmt-stack": "project/dev" };
-    const copy = (own: Record<string, string>) => ({ tags: own }) as unknown as Copy;
+test("a copy is of an earlier key if key and stack are ours, and its tags are of its own material", () => {
+    const tags = {
+        "keymgmt-key": "k",
+        "keymgmt-stack": "project/dev",
+        "keymgmt-thumbprint": "t",
+    };
+    const copy = (own: Record<string, string>) =>
+        ({ tags: own, thumbprint: "t" }) as unknown as Copy;
     expect(isOfEarlierKey(copy(tags), owner)).toBe(true);
     expect(isOfEarlierKey(copy({ ...tags, "keymgmt-key": "l" }), owner)).toBe(false);
     expect(isOfEarlierKey(copy({ ...tags, "keymgmt-stack": "project/prod" }), owner)).toBe(false);
+    expect(isOfEarlierKey(copy({ ...tags, "keymgmt-thumbprint": "u" }), owner)).toBe(false);
     expect(isOfEarlierKey(copy({}), owner)).toBe(false);
     // As the copies that we make are tagged.
     const [made] = wantedCopies(owner, [version(1)], ["a"], { purposes: [], tags: {} });
@@ -97,4 +109,14 @@ describe("tags of users", () => {
             expect(tagsProblem({ [name]: value })).toMatch(/256 characters at most/);
         }
     });
+});
+
+test("a copy can be used for what it is for if it begins before it expires", () => {
+    const dates = (notBefore?: string, expiresAt?: string) =>
+        datesProblem({ enabled: true, purposes: [], tags: {}, notBefore, expiresAt });
+    const [january, february] = ["2027-01-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z"];
+    expect(dates(january, february)).toBeUndefined();
+    expect(dates(february)).toBeUndefined();
+    expect(dates(undefined, january)).toBeUndefined();
+    expect(dates(february, january)).toMatch(/2027-02-01.* is not before its expiry, 2027-01-01/);
 });

@@ -1,4 +1,8 @@
-import { assertCopyMayBeDeleted, assertKeyMayBeDeleted } from "../../keys/deletion";
+import {
+    assertCopyMayBeDeleted,
+    assertKeyMayBeDeleted,
+    assertNothingFailed,
+} from "../../keys/deletion";
 
 const copy = {
     key: "rsa-1",
@@ -51,4 +55,13 @@ test("a copy that is all there is of an external version stays, even if its key 
     expect(error!.message).toMatch(wayOut);
     assertCopyMayBeDeleted({ ...external, onDelete: "detach" }, false, true);
     assertCopyMayBeDeleted(external, true, false);
+});
+
+test("a copy stays for this run when something of its key failed in it", () => {
+    assertNothingFailed(copy, undefined);
+    const error = thrownBy(() => assertNothingFailed(copy, "the copy rsa-1 in vault east"));
+    expect(error).toMatchObject({ name: "KeymgmtError", code: "DELETION_POSTPONED" });
+    expect(error!.message).toMatch(
+        /orders of key rsa-1 in vault learn-keyvault .* the copy rsa-1 in vault east failed/,
+    );
 });

@@ -563,10 +563,19 @@ test("a key that has none of our versions isn't touched", async () => {
     expect(kms.arrived).toEqual(before);
 });
 
+const tagsOf = (thumbprint: string) => ({
+    "keymgmt-key": "k",
+    "keymgmt-stack": "project/stack",
+    "keymgmt-thumbprint": thumbprint,
+});
+const [earlierTags, tagsOfForeign] = [tagsOf("earlier"), tagsOf("foreign")];
+
 test.each<Attributes["tags"]>([
     {},
-    { "keymgmt-key": "k", "keymgmt-stack": "project/other" },
-    { "keymgmt-key": "other", "keymgmt-stack": "project/stack" },
+    { ...tagsOfForeign, "keymgmt-stack": "project/other" },
+    { ...tagsOfForeign, "keymgmt-key": "other" },
+    // Made from ours by the KMS itself, with our tags.
+    { ...tagsOfForeign, "keymgmt-thumbprint": "another" },
 ])("a soft-deleted key that isn't ours isn't recovered: tags %j", async (tags) => {
     const kms = new ModelKms([100]);
     kms.add("foreign", { ...plain, tags });
@@ -579,7 +588,7 @@ test.each<Attributes["tags"]>([
 test("what this stack left of an earlier key of the name comes back disabled, below our versions; others in it aren't touched", async () => {
     const kms = new ModelKms([1000]);
     kms.add("foreign");
-    const tags = { "keymgmt-key": "k", "keymgmt-stack": "project/stack" };
+    const tags = earlierTags;
     kms.add("earlier", { ...plain, tags });
     kms.deleted = true;
     kms.ours = versions.slice(0, 2).map(({ thumbprint }) => thumbprint);
@@ -600,7 +609,7 @@ test.each([1, 2, 3, 4, 5, 6, 7])(
     "killed at call %i while it takes a name over from an earlier key, it goes on where it was or says who has the name",
     async (calls) => {
         const kms = new ModelKms([1000]);
-        const tags = { "keymgmt-key": "k", "keymgmt-stack": "project/stack" };
+        const tags = earlierTags;
         kms.add("earlier", { ...plain, tags });
         kms.deleted = true;
         kms.ours = versions.slice(0, 1).map(({ thumbprint }) => thumbprint);
