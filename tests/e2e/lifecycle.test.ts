@@ -217,15 +217,19 @@ describe("the life of a key", () => {
     });
 
     test("another name is a replacement: the new copy comes before the old one goes", async () => {
-        const distribute = key.distribute.map((each) => ({ ...each, name: "orders-2" }));
+        // In the west a foreign version stands under the old name, with which no copy is deleted.
+        const distribute = key.distribute.map((each) =>
+            each.vault === "west-keyvault" ? each : { ...each, name: "orders-2" },
+        );
         configure("2026-11-20", { distribute });
         const preview = await project.pulumi(["preview", "--diff"]);
         expect(preview.output).toMatch(/name *: "orders" => "orders-2"/);
-        expect(preview.output).toMatch(/3 to replace/);
+        expect(preview.output).toMatch(/2 to replace/);
 
-        expect((await project.up()).code).toBe(0);
+        const { code, output } = await project.up();
 
-        const { keys } = client("west-keyvault");
+        expect([code, output]).toEqual([0, expect.any(String)]);
+        const { keys } = client("east-keyvault");
         expect((await keys.getKey("orders-2")).properties.enabled).toBe(true);
         await expect(keys.getKey("orders")).rejects.toMatchObject({ statusCode: 404 });
     });
