@@ -217,7 +217,7 @@ describe("your own material", () => {
             "file:pkcs1.pem, version 4 of key bad: it's an RSA key of 2048 bits, but key type rsa-3072 is an RSA key of 3072 bits",
             "file:ec.pem, version 5 of key bad: it's an EC key on curve P-256",
             "There's no private key of file:nowhere.pem, version 6 of key bad: the file nowhere.pem can't be read (ENOENT)",
-            "A sealed token stands in the place of another one",
+            "The sealed token for version",
             "file:ec.pem, version 8 of key bad: this isn't a .byok file that Azure takes",
             "file:vendor.byok, version 9 of key bad: this is a private key, where only its public key belongs",
         ].entries()) {

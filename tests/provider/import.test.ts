@@ -121,8 +121,18 @@ test("a sealed token is taken for its own key and version alone", async () => {
 
     expect(state.versions[0]!.thumbprint).toBe(await publicThumbprint());
     expect(await refusals(given("another", { import: [{ version: 1, sealed }] }))).toMatch(
-        /^import\[0\]: A sealed token stands in the place of another one/,
+        /^import\[0\]: The sealed token for version 1 of key another doesn't open: .*keymgmt seal --key another/,
     );
+});
+
+test("what is no source is told at its place, and never quoted", async () => {
+    const refused = (source: object) =>
+        refusals(given("odd", { import: [{ version: 1, ...source }] as never }));
+    expect(await refused({ from: "oops" })).toBe("import[0].from: allowed: env:NAME or file:PATH");
+    expect(await refused({ sealed: pkcs8 })).toBe(
+        "import[0].sealed: allowed: what keymgmt seal prints",
+    );
+    expect(await refused({})).toMatch(/^import\[0\]: allowed: version and one of from/);
 });
 
 test("what can't be is refused before anything changes", async () => {

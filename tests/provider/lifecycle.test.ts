@@ -574,40 +574,46 @@ describe("verify: deep", () => {
         expect(proofs[1]!.unproven).toBe("it isn't valid now");
     });
 
-    test.each<["rsa-2048" | "ecdsa-p256", Inputs["purposes"]]>([
-        ["rsa-2048", ["decrypt"]],
-        ["ecdsa-p256", ["sign"]],
-    ])("a vault that answers by another key is found out: %s, %j", async (type, purposes) => {
-        const name = `meddled-${type}`;
-        const proxy = await startProxy(azure, vault.uri);
-        try {
-            const key = await vault.newKey(name, type);
-            proxy.meddle(({ path }, answer) =>
-                /\/(decrypt|sign)\?/.test(path) && answer.status === 200
-                    ? {
-                          ...answer,
-                          body: JSON.stringify({
-                              ...(JSON.parse(answer.body) as object),
-                              value: randomBytes(type === "rsa-2048" ? 32 : 64).toString(
-                                  "base64url",
-                              ),
-                          }),
-                      }
-                    : answer,
-            );
-            const place = { name: "lifecycle", sku: "premium", environment: "local" } as const;
-            const inputs = await key.inputs({
-                purposes,
-                verify: "deep",
-                vault: { ...place, uri: proxy.uri },
-            });
-            await expect(create(inputs)).rejects.toMatchObject({
-                code: "PROOF_FAILED",
-                // What was done is in the state: the copy is there.
-                properties: { verified: true, proofs: {} },
-            });
-        } finally {
-            await proxy.close();
-        }
-    });
+    test.each<["rsa-2048" | "ecdsa-p256", Inputs["purposes"], number]>([
+        ["rsa-2048", ["decrypt"], 200],
+        // With another private key nothing comes out that has OAEP's padding.
+        ["rsa-2048", ["decrypt"], 400],
+        ["ecdsa-p256", ["sign"], 200],
+    ])(
+        "a vault that answers by another key is found out: %s, %j, %i",
+        async (type, purposes, status) => {
+            const name = `meddled-${type}-${status}`;
+            const proxy = await startProxy(azure, vault.uri);
+            try {
+                const key = await vault.newKey(name, type);
+                proxy.meddle(({ path }, answer) =>
+                    /\/(decrypt|sign)\?/.test(path) && answer.status === 200
+                        ? {
+                              ...answer,
+                              status,
+                              body: JSON.stringify({
+                                  ...(JSON.parse(answer.body) as object),
+                                  value: randomBytes(type === "rsa-2048" ? 32 : 64).toString(
+                                      "base64url",
+                                  ),
+                              }),
+                          }
+                        : answer,
+                );
+                const place = { name: "lifecycle", sku: "premium", environment: "local" } as const;
+                const inputs = await key.inputs({
+                    purposes,
+                    verify: "deep",
+                    vault: { ...place, uri: proxy.uri },
+                });
+                await expect(create(inputs)).rejects.toMatchObject({
+                    code: "PROOF_FAILED",
+                    // What was done is in the state: the copy is there.
+                    properties: { verified: false, inStep: false, proofs: {} },
+                });
+            } finally {
+                await proxy.close();
+            }
+        },
+    );
 });

@@ -961,3 +961,18 @@ describe("vaults elsewhere", () => {
         ]);
     });
 });
+
+test("a private key in the place of its token or its location isn't repeated", () => {
+    const pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq";
+    for (const source of [
+        { version: 1, sealed: pem },
+        { version: 1, from: "env:A", sealed: pem },
+        { version: 1, from: pem },
+        pem,
+    ]) {
+        const problems = problemsOf(withKey({ type: "rsa-2048", import: [source] }));
+        expect(problems.length).toBeGreaterThan(0);
+        expect(problems[0]!.path).toMatch(/^keys\.rsa-1\.import\[0\]/);
+        expect(JSON.stringify(problems)).not.toMatch(/BEGIN|MIIE/);
+    }
+});
