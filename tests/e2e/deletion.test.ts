@@ -103,7 +103,7 @@ describe("delete, recover, adopt", () => {
             /vault deletion-keyvault has a key foreign-live that isn't key foreign-live: none of its 1 version\(s\).*Distribute foreign-live under another name/,
         );
         expect(output).toMatch(
-            /The name foreign-deleted in vault deletion-keyvault is held by a soft-deleted key.*Purge that key, wait until its retention is over, or distribute foreign-deleted under another name/,
+            /The name foreign-deleted in vault deletion-keyvault is held by a soft-deleted key.*Otherwise purge it, wait until its retention is over, or distribute foreign-deleted under another name/,
         );
         expect(output).toMatch(/Nothing is deleted in this run, since foreign-\S+ failed/);
         expect(await versionsIn(project, vault, "mixed")).toHaveLength(2);

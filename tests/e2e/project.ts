@@ -158,8 +158,14 @@ export class Project {
         return this.pulumi(["up", "--yes", "--skip-preview"], env);
     }
 
-    async outputs(): Promise<Outputs> {
-        return JSON.parse((await this.pulumi(["stack", "output", "--json"])).stdout) as Outputs;
+    /** As `pulumi stack output --json` tells them, from the state's file: quicker than a process. */
+    outputs(): Promise<Outputs> {
+        const file = this.read(".local", "state", ".pulumi", "stacks", "keymgmt", "dev.json");
+        const { checkpoint } = JSON.parse(file) as { checkpoint: { latest: State } };
+        const stack = checkpoint.latest.resources.find(
+            ({ type }) => type === "pulumi:pulumi:Stack",
+        );
+        return Promise.resolve(stack!.outputs as unknown as Outputs);
     }
 
     async state(): Promise<State> {

@@ -52,6 +52,8 @@ describe("the tutorial", () => {
 
     test("the outputs say what is where, and agree with the vault", async () => {
         const outputs = await project.outputs();
+        const told = await project.pulumi(["stack", "output", "--json"]);
+        expect(JSON.parse(told.stdout)).toEqual(outputs);
         const azure = project.azure();
 
         expect(outputs.vaults["learn-keyvault"]).toMatchObject({

@@ -125,6 +125,15 @@ const rotation: fc.Arbitrary<Omit<DeclaredRotation, "trigger">> = record({
     notifyBefore: fc.constantFrom(undefined, undefined, undefined, "P30D", "P45D"),
 });
 
+// A copy that begins after it expires is refused.
+const dates = fc.constantFrom<Pick<Attributes, "notBefore" | "expiresAfter">>(
+    {},
+    { notBefore: "2026-01-01" },
+    { notBefore: "2040-06-01" },
+    { expiresAfter: "P5D" },
+    { notBefore: "2026-01-01", expiresAfter: "P400D" },
+);
+
 const attributes: fc.Arbitrary<Attributes> = record({
     purpose: optional(
         fc.uniqueArray(fc.constantFrom<Purpose[]>("sign", "verify", "decrypt", "unwrap"), {
@@ -133,9 +142,8 @@ const attributes: fc.Arbitrary<Attributes> = record({
         }),
     ),
     tags: optional(fc.dictionary(fc.constantFrom("team", "use"), fc.constantFrom("a", "b"))),
-    notBefore: optional(fc.constantFrom("2026-01-01", "2040-06-01")),
-    expiresAfter: optional(fc.constantFrom("P5D", "P400D")),
-});
+    dates,
+}).map(({ dates: chosen, ...others }) => ({ ...others, ...chosen }));
 
 function act<Name extends Act["act"]>(
     name: Name,
