@@ -14,7 +14,7 @@ import {
 import { startAzure } from "./localAzure";
 import { sealKey } from "./sealKey";
 import { readStack, type Stack } from "./stack";
-import { stackExists } from "./state";
+import { mendState, stackExists } from "./state";
 
 type Environment = NodeJS.ProcessEnv;
 
@@ -54,6 +54,11 @@ export async function stackEnvironment(
 ): Promise<Environment> {
     if (!stack.local) return realEnvironment(stack, env);
     await mkdir(backendFolder(stack.root), { recursive: true });
+    if (mendState(stack)) {
+        progress(
+            `The state of stack ${stack.name} was empty, as a killed run leaves it: the one before its last step is put back.`,
+        );
+    }
     const local = localEnvironment(stack, env);
     if (!cloud) return local;
     const seal = stack.sealFromEnvironment ? { KEYMGMT_SEAL_KEY: await sealKey(stack, env) } : {};

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
@@ -13,6 +13,19 @@ const stateFile = (stack: Stack) =>
 
 export const stackExists = (stack: Stack) =>
     existsSync(stateFile(stack)) || existsSync(`${stateFile(stack)}.gz`);
+
+/**
+ * Puts back what an engine left that was killed while it wrote the state: an empty file, and the state before the last step beside it. That
+ * step is done again, and finds what it did.
+ * @returns whether it had to
+ */
+export function mendState(stack: Stack): boolean {
+    const file = stateFile(stack);
+    const size = (name: string) => (existsSync(name) ? statSync(name).size : undefined);
+    if (size(file) !== 0 || !size(`${file}.bak`)) return false;
+    copyFileSync(`${file}.bak`, file);
+    return true;
+}
 
 const checkpoint = z.object({
     checkpoint: z

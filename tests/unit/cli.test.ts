@@ -10,7 +10,7 @@ import {
 } from "../../cli/environment";
 import { sealKey } from "../../cli/sealKey";
 import { readStack } from "../../cli/stack";
-import { removeState, stackExists } from "../../cli/state";
+import { mendState, removeState, stackExists } from "../../cli/state";
 import { keyTable } from "../../cli/table";
 
 const words = (line: string) => line.split(" ");
@@ -189,6 +189,22 @@ describe("in a checkout", () => {
             await put(".local/state/.pulumi/stacks/keymgmt/dev.json", resources());
             expect(await sealKey(stack, {})).toHaveLength(43);
         });
+    });
+
+    test("an empty state is that of a killed run: the one before is put back, and no other is touched", async () => {
+        const stack = readStack(root, "dev");
+        const folder = path.join(root, ".local/state/.pulumi/stacks", stack.project);
+        const file = path.join(folder, "dev.json");
+        await mkdir(folder, { recursive: true });
+        expect(mendState(stack)).toBe(false);
+        await writeFile(file, "");
+        expect(mendState(stack)).toBe(false); // there's nothing to put back
+        await writeFile(`${file}.bak`, "before");
+        expect(mendState(stack)).toBe(true);
+        expect(await readFile(file, "utf8")).toBe("before");
+        await writeFile(file, "after");
+        expect(mendState(stack)).toBe(false);
+        expect(await readFile(file, "utf8")).toBe("after");
     });
 
     test("a stack's state is removed, and none of another's", async () => {
