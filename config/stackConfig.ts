@@ -154,26 +154,22 @@ function object<Shape extends z.ZodRawShape>(shape: Shape) {
 const region = z
     .string({ error: "allowed: the name of an Azure region, such as westeurope" })
     .regex(/^[A-Za-z0-9 ]+$/, "allowed: the name of an Azure region, such as westeurope");
-const keySource = object({
-    version: wholeNumber(1),
-    from: location.optional(),
-    passphraseFrom: location.optional(),
-    sealed: z
-        .custom<string>(isSealedToken, {
-            error: "allowed: what keymgmt seal prints, a sealed token; never a private key itself",
-            params: { secret: true },
-        })
-        .optional(),
-    byok: location.optional(),
-    publicKey: location.optional(),
-})
-    .superRefine((parts, context) => {
-        const problem = keySourceProblem(parts);
-        if (problem) {
-            context.addIssue(problem);
-        }
-    })
-    .transform((source) => source as KeySource);
+const keySource = checked(
+    object({
+        version: wholeNumber(1),
+        from: location.optional(),
+        passphraseFrom: location.optional(),
+        sealed: z
+            .custom<string>(isSealedToken, {
+                error: "allowed: what keymgmt seal prints, a sealed token; never a private key itself",
+                params: { secret: true },
+            })
+            .optional(),
+        byok: location.optional(),
+        publicKey: location.optional(),
+    }),
+    keySourceProblem,
+).transform((source) => source as KeySource);
 
 const retire = object({ after: duration, action: z.enum(retirements, oneOf(retirements)) });
 const rotation = object({
